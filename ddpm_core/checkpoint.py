@@ -1,0 +1,93 @@
+"""A trained model on disk: one safetensors file that carries its own description, in a folder as the Hub lays it out.
+
+runs/digits/model.safetensors      averaged weights; network, schedule, prediction and provenance in its header
+runs/digits/config.json            the same description, for people and for the Hub
+runs/digits/training.safetensors   what `--resume` needs
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from . import predict as predictions
+from .files import CheckpointError, file_sha256, read_tensors, replace_file, write_tensors
+from .hub import MODEL, model_file
+from .predict import Prediction
+from .schedule import Schedule, from_betas
+from .unet import UNet
+
+TRAINING, CONFIG = "training.safetensors", "config.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What a checkpoint holds: the network, the schedule and prediction it was trained with, and `about` it
+    (image size, class names, data, seed, device, minutes, ...)."""
+
+    net: nn.Module
+    schedule: Schedule
+    predict: Prediction
+    about: dict
+
+
+def save(folder: str | Path, trained: Trained) -> Path:
+    """Write model.safetensors and config.json into `folder`; each replaces its forerunner whole or not at all."""
+    folder = Path(folder)
+    description = {
+        "network": trained.net.config,
+        "betas": trained.schedule.beta[1:].tolist(),
+        "predict": trained.predict.name,
+        "about": trained.about,
+    }
+    text = json.dumps(description)
+    write_tensors(folder / MODEL, trained.net.state_dict(), {"description": text})
+    replace_file(folder / CONFIG, lambda path: path.write_text(json.dumps(description, indent=1)))
+    return folder / MODEL
+
+
+def load(name_or_path: str | Path, sha256: str | None = None) -> Trained:
+    """A checkpoint from a folder, a .safetensors file, or a Hub repository "owner/name"; its network is in eval mode.
+
+    Loading is strict: every weight must be there, and no other. With `sha256` the file must have that hash.
+    Raises CheckpointError in one sentence.
+    """
+    path = _find(name_or_path)
+    if sha256 is not None and (found := file_sha256(path)) != sha256:
+        raise CheckpointError(f"need {path} with sha256 {sha256[:12]}..., but it has {found[:12]}....")
+    tensors, header = read_tensors(path)
+    try:
+        description = json.loads(header["description"])
+        net = UNet(**description["network"])
+        schedule, predict = from_betas(description["betas"]), predictions.BY_NAME[description["predict"]]
+        about = description["about"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"need a model of this package, but {path} does not describe one: {error!r}.") from error
+    wanted, found = {k: v.shape for k, v in net.state_dict().items()}, {k: v.shape for k, v in tensors.items()}
+    if wanted != found:
+        raise CheckpointError(f"need the weights of the network described in {path}, but {_difference(wanted, found)}.")
+    net.load_state_dict(tensors, strict=True)
+    return Trained(net.eval(), schedule, predict, about)
+
+
+def _find(name_or_path: str | Path) -> Path:
+    path = Path(name_or_path).expanduser()
+    if path.is_dir():
+        path = path / MODEL
+    if path.exists() or path.parent.exists():
+        return path
+    try:
+        return model_file(str(name_or_path))
+    except FileNotFoundError as error:
+        raise CheckpointError(str(error)) from error
+
+
+def _difference(wanted: dict, found: dict) -> str:
+    missing, extra = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
+    if missing:
+        return f"{len(missing)} are missing, {missing[0]} among them"
+    if extra:
+        return f"{len(extra)} do not belong to it, {extra[0]} among them"
+    name = next(k for k in wanted if wanted[k] != found[k])
+    return f"{name} has shape {tuple(found[name])} instead of {tuple(wanted[name])}"

@@ -1,0 +1,247 @@
+"""Pictures in, tensors out: the digits that ship with scikit-learn, a folder, a file, or a data set on the Hub.
+
+Images are kept as uint8 (N, C, H, W), the smallest honest form, and become floats in [-1, 1] a batch at a time.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from .files import file_sha256
+from .hub import dataset_folder, first_line
+
+PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """A data set in memory.
+
+    images (N, C, H, W) uint8; labels (N,) int64 or None; captions N strings or None; names of the classes or None;
+    source says where it came from; sha256 is the hash of the files it was read from (of the pixels, for digits).
+    """
+
+    images: Tensor
+    labels: Tensor | None
+    captions: list[str] | None
+    names: list[str] | None
+    source: str
+    sha256: str
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __repr__(self) -> str:
+        size = "x".join(map(str, self.images.shape[1:]))
+        classes = "no labels" if self.labels is None else f"{self.num_classes} classes"
+        return f"Images({len(self)} of {size}, {classes}, from {Path(self.source).name!r})"
+
+    @property
+    def num_classes(self) -> int | None:
+        if self.labels is None:
+            return None
+        return len(self.names) if self.names else int(self.labels.max()) + 1
+
+    def only(self, label: int | str) -> "Images":
+        """The images of one class, given by number or name; they keep no label. Raises ValueError if there are none."""
+        if self.labels is None:
+            raise ValueError(f"need labels to pick class {label!r}, but {self.source} has none.")
+        known = self.names or [str(k) for k in range(self.num_classes)]
+        number = known.index(label) if label in known else int(label) if str(label).isdigit() else -1
+        keep = self.labels == number
+        if not keep.any():
+            raise ValueError(f"need one of the classes {', '.join(known)} (or its number), but got {label!r}.")
+        captions = [text for text, kept in zip(self.captions, keep, strict=True) if kept] if self.captions else None
+        return replace(self, images=self.images[keep], labels=None, captions=captions, names=None)
+
+
+def load_images(name_or_path: str | Path = "digits", split: str = "train") -> Images:
+    """Read a data set.
+
+    "digits"                            scikit-learn's 1,797 digits, 8x8: needs no network
+    a folder                            parquet shards in the Hub's layout, or image files (class = subfolder, if any)
+    a .parquet, .npz or image file      .npz holds `images` (N, H, W[, C]) uint8 and, if you like, `labels`
+    "zalando-datasets/fashion_mnist"    that data set's parquet from the Hub, then as above
+
+    split picks among parquet shards called SPLIT-*.parquet. Raises ValueError or FileNotFoundError in one sentence.
+    """
+    if str(name_or_path) == "digits":
+        return _digits()
+    path = Path(name_or_path).expanduser()
+    if not path.exists():
+        path = dataset_folder(str(name_or_path), split)
+    if path.is_dir():
+        shards = _shards(path, split)
+        return _from_parquet(shards, str(name_or_path)) if shards else _from_folder(path)
+    if path.suffix == ".parquet":
+        return _from_parquet([path], str(path))
+    if path.suffix == ".npz":
+        return _from_npz(path)
+    if path.suffix.lower() in PICTURES:
+        return _images([_decode(path.read_bytes(), path)], None, None, None, str(path), [path])
+    raise ValueError(f"need a folder, a .parquet, a .npz or an image file, but {path} is none of these.")
+
+
+# ---- between uint8 and the network -----------------------------------------------------------------------------
+
+
+def to_float(images: Tensor) -> Tensor:
+    """uint8 0..255 -> float32 in [-1, 1].  [Ho 2020, Section 3.3]"""
+    if images.dtype != torch.uint8:
+        raise ValueError(f"need uint8 images 0..255, but got {images.dtype}.")
+    return images.float() / 127.5 - 1
+
+
+def to_uint8(x: Tensor) -> Tensor:
+    """Floats in [-1, 1] -> uint8 0..255; what lies outside is cut off."""
+    return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+
+
+def pad_to(images: Tensor, height: int, width: int) -> Tensor:
+    """Centre (N, C, H, W) images on a black canvas of height x width."""
+    extra_h, extra_w = height - images.shape[2], width - images.shape[3]
+    if extra_h < 0 or extra_w < 0:
+        raise ValueError(f"need room for {images.shape[2]}x{images.shape[3]} images, but {height}x{width} is smaller.")
+    black = 0 if images.dtype == torch.uint8 else -1
+    sides = (extra_w // 2, extra_w - extra_w // 2, extra_h // 2, extra_h - extra_h // 2)
+    return torch.nn.functional.pad(images, sides, value=black)
+
+
+def flip_some(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Mirror each image (B, C, H, W) left to right with probability one half."""
+    mirrored = torch.rand(len(x), generator=generator) < 0.5
+    return torch.where(mirrored.to(x.device)[:, None, None, None], x.flip(-1), x)
+
+
+# ---- readers ---------------------------------------------------------------------------------------------------
+
+
+def _digits() -> Images:
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    pixels = np.rint(bunch.images * (255 / 16)).astype(np.uint8)[:, None]
+    labels, names = torch.from_numpy(bunch.target).long(), [str(k) for k in range(10)]
+    return Images(torch.from_numpy(pixels), labels, None, names, "digits", hashlib.sha256(pixels.tobytes()).hexdigest())
+
+
+def _shards(folder: Path, split: str) -> list[Path]:
+    """SPLIT-*.parquet anywhere below the folder; else every parquet that names no split."""
+    found = sorted(folder.rglob("*.parquet"))
+    named = [p for p in found if p.name.startswith(f"{split}-") or p.stem == split]
+    if found and not named and any(p.name.startswith(("train-", "test-", "validation-")) for p in found):
+        raise ValueError(f"need a split that {folder} has ({', '.join(p.name for p in found)}), but got {split!r}.")
+    return named or found
+
+
+def _from_parquet(shards: Sequence[Path], source: str) -> Images:
+    """Columns `image` or `img` (bytes), and if present `label`, and `caption` or `text`: the Hub's layout."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    arrays, labels, captions, names = [], [], [], None
+    for shard in shards:
+        try:
+            table = pq.read_table(shard)
+        except (pa.ArrowException, OSError) as error:
+            raise ValueError(f"need a whole parquet file, but {shard} cannot be read: {first_line(error)}.") from error
+        image = _column(table, shard, "image", "img")
+        label, text = _column(table, shard, "label", "labels"), _column(table, shard, "caption", "text")
+        if image is None:
+            raise ValueError(f"need a column `image` or `img`, but {shard} has {', '.join(table.column_names)}.")
+        for row, cell in enumerate(image):
+            raw = cell.get("bytes") if isinstance(cell, dict) else cell
+            arrays.append(_decode(raw, f"row {row} of {shard}"))
+        labels.extend(label or [])
+        captions.extend(text or [])
+        names = names or _class_names(table)
+    return _images(arrays, labels or None, captions or None, names, source, shards)
+
+
+def _column(table, shard: Path, *names: str) -> list | None:
+    for name in names:
+        if name in table.column_names:
+            return table[name].to_pylist()
+    return None
+
+
+def _class_names(table) -> list[str] | None:
+    """The class names that the Hub writes into the parquet's own metadata."""
+    info = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
+    return info.get("info", {}).get("features", {}).get("label", {}).get("names")
+
+
+def _from_folder(folder: Path) -> Images:
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURES)
+    if not files:
+        raise ValueError(
+            f"need parquet shards or image files ({', '.join(sorted(PICTURES))}), but {folder} holds neither."
+        )
+    classes = sorted({p.parent.name for p in files if p.parent != folder})
+    labels = (
+        [classes.index(p.parent.name) for p in files] if classes and all(p.parent != folder for p in files) else None
+    )
+    arrays = [_decode(p.read_bytes(), p) for p in files]
+    return _images(arrays, labels, None, classes if labels else None, str(folder), files)
+
+
+def _from_npz(path: Path) -> Images:
+    try:
+        with np.load(path) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except Exception as error:  # numpy raises many kinds for a broken zip
+        raise ValueError(f"need a whole .npz file, but {path} cannot be read: {first_line(error)}.") from error
+    images = arrays.get("images")
+    if images is None or images.dtype != np.uint8 or images.ndim not in (3, 4):
+        raise ValueError(
+            f"need `images` (N, H, W[, C]) of uint8 in {path}, but it holds {', '.join(arrays) or 'nothing'}."
+        )
+    return _images(list(images), arrays.get("labels"), None, None, str(path), [path])
+
+
+def _images(arrays: Sequence[np.ndarray], labels, captions, names, source: str, files: Sequence[Path]) -> Images:
+    """Stack decoded images; all must have one size and one number of channels."""
+    if not arrays:
+        raise ValueError(f"need at least one image, but {source} holds none.")
+    arrays = [a[..., None] if a.ndim == 2 else a for a in arrays]
+    shapes = {a.shape for a in arrays}
+    if len(shapes) > 1:
+        raise ValueError(
+            f"need images of one size and colour mode, but {source} holds {_listed(shapes)} (height, width, channels)."
+        )
+    pixels = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()
+    if labels is not None:
+        labels = np.asarray(labels)
+        if labels.shape != (len(pixels),):
+            raise ValueError(
+                f"need one label per image, but {source} has {len(pixels)} images and labels {labels.shape}."
+            )
+        if labels.dtype.kind not in "biu" or labels.min() < 0:
+            raise ValueError(f"need labels that are whole numbers from 0 up, but {source} has {labels.tolist()[:4]}.")
+        labels = torch.from_numpy(labels.astype(np.int64))
+    return Images(pixels, labels, captions, names, source, file_sha256(*files))
+
+
+def _decode(raw: bytes | None, where: str | Path) -> np.ndarray:
+    """Compressed bytes -> uint8 (H, W) for grey, (H, W, 3) for colour, (H, W, 4) for colour with an alpha channel."""
+    try:
+        picture = Image.open(io.BytesIO(raw))
+        if picture.mode.startswith("I"):  # 16 bits a pixel: Pillow would make white of all that exceeds 255
+            return (np.asarray(picture) >> 8).astype(np.uint8)
+        if picture.mode not in ("L", "RGB", "RGBA"):
+            picture = picture.convert("L" if picture.mode in ("1", "F", "LA") else "RGB")
+        return np.asarray(picture)
+    except Exception as error:  # Pillow raises many kinds for a broken picture
+        raise ValueError(f"need images that decode, but {where} does not: {first_line(error)}.") from error
+
+
+def _listed(shapes: set[tuple]) -> str:
+    return " and ".join(str(shape) for shape in sorted(shapes)[:3])

@@ -1,0 +1,63 @@
+"""Files that are whole or not there: tensors on disk, hashes, and replacing a file in one move."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is missing, broken, or of another network."""
+
+
+def write_tensors(path: str | Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
+    """A safetensors file, written beside its place and moved there when it is whole."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+    def write(temporary: Path) -> None:
+        try:
+            save_file(tensors, temporary, header)
+        except SafetensorError as error:  # a full disk, for one
+            raise OSError(f"cannot write {path}: {error}") from error
+
+    replace_file(path, write)
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and header of a safetensors file. Raises CheckpointError if it is missing or broken."""
+    if not Path(path).is_file():
+        raise CheckpointError(f"need a checkpoint, but there is no file {path}.")
+    try:
+        with safe_open(path, framework="pt") as stored:
+            return {name: stored.get_tensor(name) for name in stored.keys()}, stored.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"need a whole checkpoint, but {path} is truncated or damaged ({error}).") from error
+
+
+def file_sha256(*paths: str | Path) -> str:
+    """One hash over the bytes of all these files in order, 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as stream:
+            while chunk := stream.read(1 << 20):
+                digest.update(chunk)
+    return digest.hexdigest()
+
+
+def replace_file(path: str | Path, write: Callable[[Path], object]) -> None:
+    """write(temporary), to the disk, then rename: whoever reads `path` sees the old file or the new one, whole."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        write(temporary)
+        with open(temporary, "rb+") as stream:
+            os.fsync(stream.fileno())
+        temporary.chmod(0o644)  # safetensors writes files that only their owner may read
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

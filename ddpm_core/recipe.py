@@ -1,0 +1,179 @@
+"""How the rooms are put together for one run: which network, schedule, question and loss, and with which sampler.
+
+A `Recipe` is a value with a reason beside each number; `batches` and `objective` are what `trainer.run` asks for.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from .checkpoint import Trained
+from .data import Images, flip_some, pad_to, to_float, to_uint8
+from .loss import draw_times, training_loss
+from .predict import Prediction, V
+from .sampler import Steps, ancestral, ddim, denoiser, dpm_solver, even_times, guided, last
+from .schedule import Schedule, cosine
+from .trainer import BatchAt, rows_at, seeded
+from .unet import UNet
+from .weighting import Weighting, uniform
+
+COSINE = cosine(1000)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything but the data and the seed."""
+
+    channels: tuple[int, ...]  # widths of the U-Net's levels
+    attention: tuple[int, ...]  # levels that attend: where there are at most 8x8 positions
+    patch: int = 1  # 2 from 28x28 up: on a CPU full resolution costs eight times as much
+    dropout: float = 0.0
+    flips: bool = False  # mirroring: yes for cars, no for digits and shoes
+    schedule: Schedule = COSINE  # fades evenly at small sizes, where the linear one is noise too early
+    predict: Prediction = V  # well-conditioned at both ends of the chain
+    weight: Weighting = uniform
+    batch: int = 64  # many small steps beat few large ones in a short run
+    lr: float = 2e-3
+    ema_decay: float = 0.999
+    label_drop: float = (
+        0.1  # share of labels hidden, so that guidance has an unconditional side  [Ho and Salimans 2022]
+    )
+    sampler: str = "dpm"
+    steps: int = 20
+
+
+DIGITS = Recipe(channels=(40, 80), attention=(1,), lr=3e-3)
+FASHION32 = Recipe(channels=(32, 64, 96), attention=(1,), patch=2, sampler="ddim1", steps=50)
+CARS32 = Recipe(channels=(48, 96, 128), attention=(1,), patch=2, flips=True, sampler="ddim1", steps=50)
+
+
+def suits(images: Images) -> Recipe:
+    """The recipe for images of this kind: by size and colour."""
+    channels, height, width = images.images.shape[1:]
+    if max(height, width) <= 16:
+        return DIGITS
+    return FASHION32 if channels == 1 else CARS32
+
+
+def network(recipe: Recipe, channels: int, num_classes: int | None) -> UNet:
+    """The recipe's U-Net, freshly initialised, for images of this many channels."""
+    return UNet(
+        channels,
+        recipe.channels,
+        attention=recipe.attention,
+        patch=recipe.patch,
+        num_classes=num_classes,
+        dropout=recipe.dropout,
+    )
+
+
+def fitted(images: Tensor, multiple: int) -> Tensor:
+    """Images (N, C, H, W) centred on the smallest black canvas whose sides are divisible by `multiple`."""
+    return pad_to(images, *(-(-side // multiple) * multiple for side in images.shape[2:]))
+
+
+def batches(
+    images: Tensor,
+    labels: Tensor | None,
+    schedule: Schedule,
+    *,
+    batch: int = 64,
+    seed: int = 0,
+    label_drop: float = 0.0,
+    no_label: int | None = None,
+    flips: bool = False,
+) -> BatchAt:
+    """step -> (x0, t, eps) or (x0, t, eps, labels): a function of (seed, step) alone.
+
+    images (N, C, H, W) uint8; a share `label_drop` of the labels becomes `no_label`, by default one past the largest.
+    """
+    no_label = int(labels.max()) + 1 if labels is not None and no_label is None else no_label
+
+    def batch_at(step: int) -> tuple[Tensor, ...]:
+        generator = seeded(seed, step, 1)
+        rows = rows_at(step, len(images), batch, seed)
+        x0 = to_float(images[rows])
+        if flips:
+            x0 = flip_some(x0, generator)
+        t, eps = draw_times(schedule, batch, generator), torch.randn(x0.shape, generator=generator)
+        if labels is None:
+            return x0, t, eps
+        hidden = torch.rand(batch, generator=generator) < label_drop
+        return x0, t, eps, labels[rows].masked_fill(hidden, no_label)
+
+    return batch_at
+
+
+def objective(schedule: Schedule, predict: Prediction, weight: Weighting = uniform) -> Callable[..., Tensor]:
+    """(net, x0, t, eps[, labels]) -> the training loss."""
+
+    def loss(net, x0, t, eps, labels=None):
+        asked = net if labels is None else partial(net, labels=labels)
+        return training_loss(asked, schedule, x0, t, eps, predict, weight)
+
+    return loss
+
+
+SAMPLERS: dict[str, Callable[..., Steps]] = {
+    "dpm": lambda denoise, s, x_T, steps, generator: dpm_solver(denoise, s, x_T, even_times(s, steps)),
+    "ddim": lambda denoise, s, x_T, steps, generator: ddim(denoise, s, x_T, even_times(s, steps)),
+    "ddim1": lambda denoise, s, x_T, steps, generator: ddim(denoise, s, x_T, even_times(s, steps), 1.0, generator),
+    "ddpm": lambda denoise, s, x_T, steps, generator: ancestral(denoise, s, x_T, generator=generator),
+}
+
+
+def chain(
+    trained: Trained,
+    n: int = 64,
+    *,
+    labels: Tensor | None = None,
+    steps: int = 20,
+    guidance: float = 0.0,
+    seed: int = 0,
+    sampler: str = "dpm",
+    device: str | torch.device = "cpu",
+) -> Steps:
+    """Sample n images and yield (t, x_t) on the way, x_t (n, C, H, W).
+
+    labels (n,) or None; guidance 0 is plain conditional sampling; "ddpm" walks all T steps whatever `steps` says.
+    """
+    if sampler not in SAMPLERS:
+        raise ValueError(f"need one of the samplers {', '.join(SAMPLERS)}, but got {sampler!r}.")
+    net, schedule = trained.net.to(device), trained.schedule
+    if labels is not None and (
+        net.num_classes is None or labels.shape != (n,) or not 0 <= labels.min() <= labels.max() < net.num_classes
+    ):
+        raise ValueError(
+            f"need {n} labels in 0..{(net.num_classes or 0) - 1} for this network, but got {labels.tolist()[:8]}."
+        )
+    if guidance and labels is None:
+        raise ValueError(
+            "guidance pulls towards a label, but there are none: this network or this call has no classes."
+        )
+    generator = seeded(seed)
+    x_T = torch.randn(n, net.in_channels, *trained.about["size"], generator=generator).to(device)
+    asked = net if labels is None else partial(net, labels=labels.to(device))
+    denoise = denoiser(asked, schedule, trained.predict)
+    if guidance:
+        denoise = guided(denoise, denoiser(net, schedule, trained.predict), guidance)
+    return SAMPLERS[sampler](denoise, schedule, x_T, steps, generator)
+
+
+def sample(
+    trained: Trained, n: int = 64, *, at_once: int = 250, seed: int = 0, labels: Tensor | None = None, **how
+) -> Tensor:
+    """n finished images (n, C, H, W) uint8, made `at_once` at a time; `how` as in `chain`."""
+    parts = []
+    for first in range(0, n, at_once):
+        size = min(at_once, n - first)
+        mine = None if labels is None else labels[first : first + size]
+        parts.append(to_uint8(last(chain(trained, size, labels=mine, seed=seed * 100_003 + first, **how))).cpu())
+    return torch.cat(parts)
+
+
+def every_label(n: int, num_classes: int) -> Tensor:
+    """Labels 0, 1, 2, ..., 0, 1, 2, ...: n of them, equally many of each."""
+    return torch.arange(n) % num_classes

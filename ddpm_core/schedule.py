@@ -1,0 +1,125 @@
+"""How fast the data drowns in noise: tables of length T + 1 whose row 0 is clean data.
+
+Row t belongs to x_t, as in the paper. Row 0 says "nothing was added yet" (beta_0 = 0, alpha_bar_0 = 1), so that
+alpha_bar[t - 1] is legal for every t in 1..T and no formula needs a special case for the last step.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """The noise schedule beta_0..beta_T and everything that follows from it.
+
+    beta (T+1,) float64 with beta[0] = 0; make one with `linear`, `cosine`, `sigmoid` or `from_betas`.
+    """
+
+    beta: Tensor
+
+    @property
+    def T(self) -> int:
+        """Number of noising steps; times run over 0..T, and 0 is clean data."""
+        return len(self.beta) - 1
+
+    @cached_property
+    def alpha(self) -> Tensor:
+        """alpha_t = 1 - beta_t: the share of the variance that one step keeps.  [Ho 2020, Section 2]"""
+        return 1 - self.beta
+
+    @cached_property
+    def alpha_bar(self) -> Tensor:
+        """alpha_bar_t = prod_{s<=t} alpha_s: the share that t steps keep.  [Ho 2020, Section 2; chapter 1, Eq. 1.9]"""
+        return self.alpha.cumprod(0)
+
+    @cached_property
+    def beta_tilde(self) -> Tensor:
+        """Variance of the posterior, (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t) beta_t; 0 at t = 1.  [Ho 2020, Eq. 7]"""
+        posterior = (1 - self.alpha_bar[:-1]) / (1 - self.alpha_bar[1:]) * self.beta[1:]
+        return torch.cat([torch.zeros(1, dtype=torch.float64), posterior])
+
+    @cached_property
+    def snr(self) -> Tensor:
+        """Signal-to-noise ratio alpha_bar_t / (1 - alpha_bar_t); infinite at t = 0.  [Kingma 2021, Eq. 2]"""
+        return self.alpha_bar / (1 - self.alpha_bar)
+
+    def __repr__(self) -> str:
+        return f"Schedule(T={self.T}, alpha_bar_T={self.alpha_bar[-1]:.2e})"
+
+
+def from_betas(betas: Sequence[float] | Tensor) -> Schedule:
+    """The schedule with these beta_1..beta_T, each strictly between 0 and 1. Raises ValueError otherwise."""
+    betas = torch.as_tensor(betas, dtype=torch.float64).detach().cpu()
+    if betas.ndim != 1 or len(betas) == 0:
+        raise ValueError(f"need a list of betas, one for each of the steps 1..T, but got shape {tuple(betas.shape)}.")
+    outside = ~((betas > 0) & (betas < 1))
+    if outside.any():
+        t = int(outside.nonzero()[0]) + 1
+        raise ValueError(f"need every beta strictly between 0 and 1, but beta_{t} is {betas[t - 1]:g}.")
+    return Schedule(torch.cat([torch.zeros(1, dtype=torch.float64), betas]))
+
+
+def linear(T: int = 1000, beta_1: float = 1e-4, beta_T: float = 0.02) -> Schedule:
+    """beta_t rises on a straight line from beta_1 to beta_T; the defaults are the paper's.  [Ho 2020, Section 4]
+
+    The end points are taken as given, whatever T is: fewer steps with the same betas leave signal in x_T.
+    """
+    return from_betas(torch.linspace(beta_1, beta_T, _at_least_one(T), dtype=torch.float64))
+
+
+def cosine(T: int = 1000, s: float = 0.008, beta_max: float = 0.999) -> Schedule:
+    """alpha_bar_t follows cos^2, so that the signal fades evenly.  [Nichol and Dhariwal 2021, Eq. 17]
+
+    s keeps the first betas from vanishing; beta_max keeps the last one below 1. Both are the authors' values.
+    """
+    return _from_alpha_bar(lambda u: math.cos((u + s) / (1 + s) * math.pi / 2) ** 2, T, beta_max)
+
+
+def sigmoid(
+    T: int = 1000, start: float = -3.0, end: float = 3.0, tau: float = 1.0, beta_max: float = 0.999
+) -> Schedule:
+    """alpha_bar_t follows a falling sigmoid between `start` and `end`, of temperature tau.  [Jabri 2022]"""
+    low, high = (1 / (1 + math.exp(-x / tau)) for x in (start, end))
+    return _from_alpha_bar(
+        lambda u: (high - 1 / (1 + math.exp(-(start + u * (end - start)) / tau))) / (high - low), T, beta_max
+    )
+
+
+def _from_alpha_bar(alpha_bar: Callable[[float], float], T: int, beta_max: float) -> Schedule:
+    """beta_t = 1 - alpha_bar(t/T) / alpha_bar((t-1)/T), cut off at beta_max."""
+    curve = [alpha_bar(t / T) for t in range(_at_least_one(T) + 1)]
+    return from_betas([min(1 - now / before, beta_max) for before, now in pairwise(curve)])
+
+
+def _at_least_one(T: int) -> int:
+    if not isinstance(T, int) or T < 1:
+        raise ValueError(f"need a whole number of steps T of at least 1, but got {T!r}.")
+    return T
+
+
+def at(table: Tensor, t: Tensor, like: Tensor) -> Tensor:
+    """Row t of a schedule's table, shaped (B, 1, ..., 1) like the batch `like` (B, ...), in its dtype, on its device.
+
+    t (B,) holds one whole time in 0..T per example. Raises ValueError for anything else: broadcasting a wrong t
+    would silently give every image another image's noise.
+    """
+    if t.shape != like.shape[:1]:
+        raise ValueError(
+            f"need one time per example: t has shape {tuple(t.shape)}, but the batch has shape {tuple(like.shape)}."
+        )
+    if t.is_floating_point() or t.is_complex() or t.dtype == torch.bool:
+        raise ValueError(f"need whole times 0..T, but t has dtype {t.dtype}.")
+    if not like.is_floating_point():
+        raise ValueError(
+            f"need floating-point images scaled to [-1, 1], but got {like.dtype}; see ddpm_core.data.to_float."
+        )
+    t = t.to(table.device)  # times are kept where the tables are, on the CPU: checking them there stalls no GPU
+    if len(t) and (t.min() < 0 or t.max() >= len(table)):
+        raise ValueError(f"need times in 0..{len(table) - 1}, but t runs from {int(t.min())} to {int(t.max())}.")
+    return table[t.long()].to(like.dtype).to(like.device).reshape(-1, *[1] * (like.ndim - 1))

@@ -1,0 +1,69 @@
+"""Where a chapter finds what lies beside it: results and pictures in the checkout, else from the repository's address.
+
+In Colab there is only the notebook, so a file is fetched once and held to the sha256 that the package was built with.
+"""
+
+import hashlib
+import json
+import os
+import urllib.request
+from importlib import resources
+from importlib.metadata import metadata
+from pathlib import Path
+
+HASHES = "shelf.json"  # file name -> sha256, written by tools/shelf.py
+
+
+def find(name: str) -> Path:
+    """The path of book/results/NAME, fetched if need be.
+
+    Raises FileNotFoundError if it is neither here nor to be had, ValueError if its hash is another.
+    """
+    for folder in (Path.cwd(), *Path.cwd().parents, Path(__file__).parents[1]):
+        if (folder / "book" / "results" / name).is_file():
+            return folder / "book" / "results" / name
+    known = json.loads(resources.files("ddpm_core").joinpath(HASHES).read_text())
+    if name not in known:
+        raise FileNotFoundError(
+            f"no such result: {name!r} is neither in a book/results folder above {Path.cwd()} nor on the list."
+        )
+    kept = Path(os.environ.get("DDPM_CORE_CACHE", "~/.cache/ddpm_core")).expanduser() / known[name][:16] / name
+    if not kept.is_file():
+        raw = _fetch(name)
+        if (got := hashlib.sha256(raw).hexdigest()) != known[name]:
+            raise ValueError(
+                f"need {name} with sha256 {known[name][:12]}..., but the repository's is {got[:12]}...; "
+                "install the package anew."
+            )
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_bytes(raw)
+    return kept
+
+
+def result(name: str) -> dict:
+    """The results file NAME.json: numbers with the command, commit, device and minutes that made them.
+
+    Raises ValueError for a file without that provenance.
+    """
+    found = json.loads(find(f"{name}.json").read_text())
+    missing = [key for key in ("command", "commit", "device", "date", "minutes", "results") if key not in found]
+    if missing:
+        raise ValueError(f"need a results file with its provenance, but {name}.json lacks {', '.join(missing)}.")
+    return found
+
+
+def repository() -> str:
+    """The repository's address, from the package's own metadata."""
+    urls = dict(entry.split(", ", 1) for entry in metadata("ddpm-core").get_all("Project-URL"))
+    return urls["Repository"].rstrip("/")
+
+
+def _fetch(name: str) -> bytes:
+    address = f"{repository()}/raw/main/book/results/{name}"
+    try:
+        with urllib.request.urlopen(address, timeout=30) as answer:
+            return answer.read()
+    except OSError as error:
+        raise FileNotFoundError(
+            f"no such result: {name} is not on this machine, and {address} answered: {error}"
+        ) from error

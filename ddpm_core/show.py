@@ -1,0 +1,130 @@
+"""Pictures of tensors: the only room with matplotlib."""
+
+import io
+import math
+import os
+import platform
+import time
+from collections.abc import Sequence
+from datetime import date
+
+import matplotlib
+import numpy as np
+import torch
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor
+
+from .data import to_uint8
+
+_began = time.monotonic()
+
+# Okabe and Ito's palette: told apart by colour-blind readers.
+BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#D55E00",
+    "#F0E442",
+)
+
+
+def tile(images: Tensor, columns: int | None = None, enlarge: int = 1, gap: int = 2) -> Image.Image:
+    """Images (N, C, H, W), uint8 or floats in [-1, 1], side by side on white; enlarged with a bicubic filter."""
+    images = images if images.dtype == torch.uint8 else to_uint8(images)
+    if images.ndim != 4 or images.shape[1] not in (1, 3, 4):
+        raise ValueError(f"need images (N, C, H, W) with 1, 3 or 4 channels, but got shape {tuple(images.shape)}.")
+    N, C, H, W = images.shape
+    columns = columns or math.ceil(math.sqrt(N))
+    height, width = enlarge * H, enlarge * W
+    rows = math.ceil(N / columns)
+    mode = {1: "L", 3: "RGB", 4: "RGBA"}[C]
+    sheet = Image.new(
+        mode, (columns * (width + gap) - gap, rows * (height + gap) - gap), {1: 255, 3: (255,) * 3, 4: (255,) * 4}[C]
+    )
+    for k, image in enumerate(images.cpu()):
+        picture = Image.fromarray(image.permute(1, 2, 0).squeeze(-1).numpy())
+        picture = picture.resize((width, height), Image.Resampling.BICUBIC)
+        sheet.paste(picture, (k % columns * (width + gap), k // columns * (height + gap)))
+    return sheet
+
+
+def style() -> None:
+    """The book's look: call once at the top of a chapter."""
+    matplotlib.rcParams.update(
+        {
+            "figure.figsize": (7, 3.2), "figure.dpi": 110, "figure.constrained_layout.use": True, "font.size": 11,
+            "savefig.facecolor": "white", "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
+            "grid.alpha": 0.25, "lines.linewidth": 2, "legend.frameon": False,
+            "axes.prop_cycle": matplotlib.cycler(color=[BLUE, ORANGE, GREEN, PINK, SKY, RED]),
+            "image.cmap": "gray",
+        }
+    )  # fmt: skip
+
+
+def grid(
+    images: Tensor,
+    columns: int | None = None,
+    titles: Sequence[str] | None = None,
+    height: float = 0.8,
+    interpolation: str = "bicubic",
+) -> Figure:
+    """Images (N, C, H, W), uint8 or floats in [-1, 1], in rows of `columns`, each `height` inches high.
+
+    "bicubic" suits small pictures, "nearest" shows noise as the pixels that it is.
+    """
+    images = images if images.dtype == torch.uint8 else to_uint8(images)
+    columns = columns or math.ceil(math.sqrt(len(images)))
+    rows = math.ceil(len(images) / columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(columns * height, rows * (height + (0.25 if titles else 0))), squeeze=False
+    )
+    for k, ax in enumerate(axes.flat):
+        ax.axis("off")
+        if k < len(images):
+            ax.imshow(images[k].permute(1, 2, 0).squeeze(-1), vmin=0, vmax=255, interpolation=interpolation)
+            if titles:
+                ax.set_title(titles[k], fontsize=9)
+    return figure
+
+
+def histogram(samples: Tensor, title: str, ax=None) -> Figure:
+    """Numbers (N,) as a histogram, with the standard normal density that the forward process ends in."""
+    ax = ax or Figure(figsize=(6, 2.8), layout="tight").add_subplot()
+    x = np.linspace(-4, 4, 200)
+    ax.hist(
+        samples.numpy(),
+        np.linspace(-4, 4, 81),
+        density=True,
+        histtype="stepfilled",
+        color=SKY,
+        label="samples of $x_t$",
+    )
+    ax.plot(x, np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi), color=RED, linestyle="--", label="N(0, 1)")
+    ax.set(title=title, xlim=(-4, 4), ylim=(0, 1.6), xlabel="value", ylabel="density")
+    ax.legend(loc="upper right")
+    return ax.figure
+
+
+def histogram_png(samples: Tensor, title: str) -> bytes:
+    """`histogram` as a PNG file's bytes, for a live widget."""
+    stream = io.BytesIO()
+    histogram(samples, title).savefig(stream, format="png", dpi=100)
+    return stream.getvalue()
+
+
+def device_name(device: torch.device | str = "cpu") -> str:
+    """What the work ran on, in words: "NVIDIA H200", "2 CPU cores"."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.get_device_name(device)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{cores} CPU cores" if torch.device(device).type == "cpu" else platform.processor() or str(device)
+
+
+def ran_on() -> None:
+    """Print a chapter's stamp: when, on what and for how long it ran."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    print(f"Ran on {date.today().isoformat()} on {device_name(device)} in {time.monotonic() - _began:.0f} s")

@@ -1,0 +1,203 @@
+"""The U-Net: torch only; it knows no schedule. What it is asked for and how its answer is used is decided elsewhere.
+
+Down: residual blocks, then half the resolution, and so on; a middle with attention; up the same stairs, each block
+meeting the picture that its twin left behind (the skip). Time and class enter every block as a scale and a shift.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class UNet(nn.Module):
+    """(x_t (B, C, H, W), t (B,), labels (B,) or None) -> an image shaped like x_t.
+
+    in_channels  C of the images: 1, 3 or 4
+    channels     width of each level; H and W halve from one level to the next
+    blocks       residual blocks on each level, down and up
+    attention    levels that attend, counted from 0 at the top; None means the lowest (where pixels are few)
+    patch        pixel-unshuffle stem: patch x patch pixels become channels, so that 32x32 starts at 16x16 (patch=2)
+    num_classes  labels 0..num_classes-1; label num_classes means "none given" (for classifier-free guidance)
+    dropout      in each residual block; the paper uses 0.1 on CIFAR-10
+    heads        of each attention   [Ho 2020, Appendix B; Nichol and Dhariwal 2021, Section 3.4; chapter 7]
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 1,
+        channels: Sequence[int] = (32, 64),
+        blocks: int = 1,
+        attention: Sequence[int] | None = None,
+        patch: int = 1,
+        num_classes: int | None = None,
+        dropout: float = 0.0,
+        heads: int = 4,
+    ):
+        super().__init__()
+        attention = [len(channels) - 1] if attention is None else list(attention)
+        _check_layout(in_channels, channels, attention, heads)
+        # Everything needed to build this network again; stored in the checkpoint.
+        self.config = dict(
+            in_channels=in_channels, channels=list(channels), blocks=blocks, attention=attention, patch=patch,
+            num_classes=num_classes, dropout=dropout, heads=heads,
+        )  # fmt: skip
+        self.in_channels, self.patch, self.num_classes = in_channels, patch, num_classes
+        widths, bottom = list(channels), channels[-1]
+        condition = 4 * widths[0]  # width of the vector that carries time and class
+
+        def block(n_in: int, n_out: int, level: int) -> nn.Module:
+            return ResidualBlock(n_in, n_out, condition, dropout, heads if level in attention else None)
+
+        self.time = nn.Sequential(
+            SinusoidalEmbedding(widths[0]), nn.Linear(widths[0], condition), nn.SiLU(), nn.Linear(condition, condition)
+        )
+        self.label = None if num_classes is None else nn.Embedding(num_classes + 1, condition)
+        self.stem = nn.Conv2d(in_channels * patch**2, widths[0], 3, padding=1)
+        self.down, self.shrink, self.grow, self.up = (nn.ModuleList() for _ in range(4))
+        for level, (n_in, n_out) in enumerate(pairwise([widths[0], *widths])):
+            self.down.append(nn.ModuleList(block(n_in if i == 0 else n_out, n_out, level) for i in range(blocks)))
+            if level < len(widths) - 1:
+                self.shrink.append(nn.Conv2d(n_out, n_out, 3, stride=2, padding=1))
+        self.middle = nn.ModuleList(
+            [
+                ResidualBlock(bottom, bottom, condition, dropout, heads),
+                ResidualBlock(bottom, bottom, condition, dropout),
+            ]
+        )
+        for level, n_out in reversed(list(enumerate(widths))):
+            if level < len(widths) - 1:
+                self.grow.append(nn.Conv2d(widths[level + 1], n_out, 3, padding=1))
+            self.up.append(nn.ModuleList(block(2 * n_out, n_out, level) for _ in range(blocks)))
+        self.head = nn.Sequential(
+            _norm(widths[0]), nn.SiLU(), _zeroed(nn.Conv2d(widths[0], in_channels * patch**2, 3, padding=1))
+        )
+
+    def forward(self, x: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
+        self._check_input(x, t, labels)
+        condition = self.time(t)
+        if self.label is not None:
+            condition = condition + self.label(torch.full_like(t, self.num_classes) if labels is None else labels)
+        h, skips = self.stem(F.pixel_unshuffle(x, self.patch)), []
+        for level, blocks in enumerate(self.down):
+            if level > 0:
+                h = self.shrink[level - 1](h)  # (B, C, H/2, W/2)
+            for block in blocks:
+                h = block(h, condition)
+                skips.append(h)
+        for block in self.middle:
+            h = block(h, condition)
+        for stair, blocks in enumerate(self.up):
+            if stair > 0:
+                h = self.grow[stair - 1](F.interpolate(h, scale_factor=2))  # (B, C, 2H, 2W)
+            for block in blocks:
+                h = block(torch.cat([h, skips.pop()], dim=1), condition)
+        return F.pixel_shuffle(self.head(h), self.patch)
+
+    @property
+    def multiple(self) -> int:
+        """Image sides must be multiples of this: every level below the first halves them once."""
+        return self.patch * 2 ** (len(self.down) - 1)
+
+    def _check_input(self, x: Tensor, t: Tensor, labels: Tensor | None) -> None:
+        if not x.is_floating_point():
+            raise ValueError(
+                f"need floating-point images scaled to [-1, 1], but got {x.dtype}; see ddpm_core.data.to_float."
+            )
+        if x.ndim != 4 or x.shape[1] != self.in_channels:
+            raise ValueError(
+                f"need images (B, {self.in_channels}, H, W) for this network, but got shape {tuple(x.shape)}."
+            )
+        if x.shape[2] % self.multiple or x.shape[3] % self.multiple:
+            fit = [math.ceil(side / self.multiple) * self.multiple for side in x.shape[2:]]
+            raise ValueError(
+                f"need image sides divisible by {self.multiple}, but got {x.shape[2]}x{x.shape[3]}; "
+                f"pad to {fit[0]}x{fit[1]} (ddpm_core.data.pad_to)."
+            )
+        if t.shape != x.shape[:1]:
+            raise ValueError(
+                f"need one time per image: t has shape {tuple(t.shape)}, but the batch has {len(x)} images."
+            )
+        if labels is not None and self.label is None:
+            raise ValueError("this network was built without classes (num_classes=None), but got labels.")
+        if labels is not None and labels.shape != t.shape:
+            raise ValueError(
+                f"need one label per image: labels have shape {tuple(labels.shape)}, but there are {len(x)} images."
+            )
+
+
+class ResidualBlock(nn.Module):
+    """norm, SiLU, conv; norm, scale and shift by time and class, SiLU, dropout, conv; plus what came in.
+
+    The last convolution starts at zero, so that a new block passes its input on. With `heads`, attention follows.
+    """
+
+    def __init__(self, n_in: int, n_out: int, condition: int, dropout: float = 0.0, heads: int | None = None):
+        super().__init__()
+        self.norm1, self.conv1 = _norm(n_in), nn.Conv2d(n_in, n_out, 3, padding=1)
+        self.norm2, self.conv2 = _norm(n_out), _zeroed(nn.Conv2d(n_out, n_out, 3, padding=1))
+        self.condition = nn.Linear(condition, 2 * n_out)
+        self.dropout = nn.Dropout(dropout)
+        self.shortcut = nn.Identity() if n_in == n_out else nn.Conv2d(n_in, n_out, 1)
+        self.attention = nn.Identity() if heads is None else Attention(n_out, heads)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        scale, shift = self.condition(F.silu(condition))[:, :, None, None].chunk(2, dim=1)  # (B, n_out, 1, 1) each
+        h = self.conv1(F.silu(self.norm1(x)))
+        h = F.silu(self.norm2(h) * (1 + scale) + shift)
+        return self.attention(self.shortcut(x) + self.conv2(self.dropout(h)))
+
+
+class Attention(nn.Module):
+    """Every pixel asks every pixel: softmax(q k^T / sqrt(d)) v over the H W positions, plus what came in."""
+
+    def __init__(self, channels: int, heads: int):
+        super().__init__()
+        self.heads, self.norm = heads, _norm(channels)
+        self.qkv, self.out = nn.Conv2d(channels, 3 * channels, 1), _zeroed(nn.Conv2d(channels, channels, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        B, C, H, W = x.shape
+        q, k, v = self.qkv(self.norm(x)).reshape(B, 3, self.heads, C // self.heads, H * W).transpose(-1, -2).unbind(1)
+        h = F.scaled_dot_product_attention(q, k, v)  # (B, heads, H W, C / heads); the softmax runs over the keys
+        return x + self.out(h.transpose(-1, -2).reshape(B, C, H, W))
+
+
+class SinusoidalEmbedding(nn.Module):
+    """t (B,) -> (B, width): sines and cosines of t, frequencies from 1 down to 1/10000.  [Vaswani 2017, Section 3.5]"""
+
+    def __init__(self, width: int):
+        super().__init__()
+        frequencies = torch.exp(-math.log(10_000) * torch.arange(width // 2) / (width // 2))
+        self.register_buffer("frequencies", frequencies, persistent=False)
+
+    def forward(self, t: Tensor) -> Tensor:
+        angle = t[:, None].to(self.frequencies.dtype) * self.frequencies
+        return torch.cat([angle.sin(), angle.cos()], dim=1)
+
+
+def parameter_count(net: nn.Module) -> int:
+    """Number of weights that training moves."""
+    return sum(p.numel() for p in net.parameters() if p.requires_grad)
+
+
+def _norm(channels: int) -> nn.GroupNorm:
+    return nn.GroupNorm(8, channels)  # 8 groups fit every width that is a multiple of 8
+
+
+def _zeroed(layer: nn.Conv2d) -> nn.Conv2d:
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _check_layout(in_channels: int, channels: Sequence[int], attention: Sequence[int], heads: int) -> None:
+    if in_channels not in (1, 3, 4):
+        raise ValueError(f"need 1, 3 or 4 image channels, but got {in_channels}.")
+    if not channels or any(width % 8 or width % heads for width in channels):
+        raise ValueError(f"need level widths that are multiples of 8 and of heads = {heads}, but got {list(channels)}.")
+    if any(not 0 <= level < len(channels) for level in attention):
+        raise ValueError(f"need attention levels in 0..{len(channels) - 1}, but got {list(attention)}.")

@@ -1,0 +1,247 @@
+"""Figures one can move: scrubbers, which need no kernel and no network, and a live control, which does.
+
+A scrubber ships x_0, eps and the alpha_bar table as small whole numbers and mixes x_t in the browser, for any
+t: noise does not compress, so 64 images with all their 1000 steps take 0.2 MB this way, and 7 MB as frames.
+"""
+
+import base64
+import hashlib
+import itertools
+import json
+import re
+from collections.abc import Callable, Sequence
+from html import escape
+from importlib.resources import files
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .data import to_uint8
+from .schedule import Schedule
+
+PIXEL_STEP = 1 / 127.5  # uint8 0..255 stands for [-1, 1]
+EPS_STEP = 4 / 127  # int8; noise beyond 4 standard deviations, one value in 16,000, is cut off
+POINT_STEP = 8 / 32767  # int16 stands for [-8, 8]
+FAR = 8  # no standard normal noise comes this far: numbers beyond were never scaled
+
+# Four of Okabe and Ito's colours, with a contrast of 3 on white and on dark, each with its own shape: so many
+# corners, joined each to the next or, for the star, to the next but one.
+MARKS = [("#0072b2", 12, 1), ("#d55e00", 4, 1), ("#009e73", 3, 1), ("#c26e9d", 5, 2)]
+
+_serial = itertools.count()  # tells equal figures apart; counted, not random, so that outputs can be compared
+
+
+class Scrubber:
+    """A figure with a slider for t, a play button and a canvas; it shows itself in notebooks and on pages.
+
+    label names it, T is its largest time.
+    """
+
+    def __init__(self, label: str, payload: dict, stage: str, frame: Callable[[int], Tensor]) -> None:
+        if not label.strip():
+            raise ValueError(f"need a label that says what the figure shows, but got {label!r}.")
+        self.label, self.T, self._stage, self._frame = label, payload["T"], stage, frame
+        self._times = payload.get("times", range(self.T + 1))
+        self._payload = json.dumps(payload)
+        self._id = "scrub-" + hashlib.sha256(f"{self._payload}{next(_serial)}".encode()).hexdigest()[:8]
+
+    def frame(self, t: int) -> np.ndarray:
+        """What the canvas shows at t: uint8 (rows H, columns W, C), or coordinates (N, 2) for points.
+
+        Raises ValueError for a time that the slider does not reach.
+        """
+        if t not in self._times:
+            raise ValueError(f"need a time in {self._times}, but t is {t}.")
+        return self._frame(t).numpy()
+
+    def __repr__(self) -> str:
+        return f"Scrubber({self.label!r}, T={self.T})"
+
+    def _repr_html_(self) -> str:
+        script, last = _SCRIPT.replace("SCRUB_ID", self._id), len(self._times) - 1
+        curves, levels = ("", "") if isinstance(self._times, list) else (_CURVES, _LEVELS)
+        return f"""<div class="ddpm-scrub" id="{self._id}" role="group" aria-label="{escape(self.label)}" \
+data-lm-suppress-shortcuts="true" data-payload="{escape(self._payload)}">
+<p class="label">{escape(self.label)}</p>
+<p class="fallback">This figure needs its script (in a notebook: trust it, or run the cell).</p>
+<div class="live" hidden>{self._stage}
+<div class="controls"><button type="button"><svg viewBox="0 0 24 24"><path/></svg></button>
+<div>{curves}<input type="range" min="0" max="{last}" value="0" aria-label="time t"></div></div>
+<output aria-live="off"><span class="time"></span>{levels}</output></div>
+<style>{_STYLE}</style><script>{script}</script></div>"""
+
+
+def scrub(
+    schedule: Schedule, x0: Tensor, eps: Tensor, *, label: str, columns=8, size=64, rendering="pixelated"
+) -> Scrubber:
+    """Images that drown as t moves over 0..T:  x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps.
+
+    x0 (N, C, H, W) float in [-1, 1] with C = 1 or 3, kept to 1/255; eps like it, kept to 2/127, cut off at 4.
+    An image is `size` pixels wide on the page; `rendering` is CSS: "pixelated", or "auto" for smooth.
+    Raises ValueError for other shapes, ranges and dtypes.   [Ho 2020, Eq. 4; chapter 1]
+    """
+    x0, eps = _checked(x0, eps, bound=1)
+    stage = _sheet_html(x0.shape, columns, size, rendering, "mixed with noise")
+    packed = _pack(x0, torch.uint8, PIXEL_STEP, zero=-1), _pack(eps, torch.int8, EPS_STEP)
+    x_t, arrays = _mixture(schedule, *packed)
+    payload = {"kind": "images", "T": schedule.T, "shape": x0.shape, "columns": columns, "arrays": arrays}
+    return Scrubber(label, payload, stage, lambda t: _sheet(to_uint8(x_t(t)), columns))
+
+
+def scrub_points(schedule: Schedule, x0: Tensor, eps: Tensor, *, label: str, colours: Tensor | None = None) -> Scrubber:
+    """A cloud of points that forgets its shape as t moves over 0..T, by the formula of `scrub`.
+
+    x0, eps (N, 2) float, x0 within the axes [-3, 3], both kept to 1/8000. colours (N,) whole numbers 0..3:
+    each point's group, told by colour and by shape. Raises ValueError for anything else.
+    """
+    x0, eps = _checked(x0, eps, bound=3)
+    if x0.ndim != 2 or x0.shape[1] != 2 or not len(x0):
+        raise ValueError(f"need points x0 shaped (N, 2), but got shape {tuple(x0.shape)}.")
+    groups = torch.zeros(len(x0)) if colours is None else torch.as_tensor(colours).cpu()
+    if groups.shape != (len(x0),) or not torch.isin(groups, torch.arange(len(MARKS))).all():
+        raise ValueError(f"need a group 0..{len(MARKS) - 1} for each of {len(x0)} points, but got {groups}.")
+    packed = _pack(x0, torch.int16, POINT_STEP), _pack(eps, torch.int16, POINT_STEP)
+    x_t, arrays = _mixture(schedule, *packed)
+    arrays["groups"] = _pack(groups, torch.uint8)[1]
+    payload = {"kind": "points", "T": schedule.T, "marks": MARKS, "arrays": arrays}
+    return Scrubber(label, payload, _AXES.replace("COUNT", str(len(x0))), x_t)
+
+
+def scrub_frames(
+    frames: Sequence[Tensor], times: Sequence[int], *, label: str, columns=8, size=64, rendering="pixelated"
+) -> Scrubber:
+    """A few stored states of a chain, such as its way back from x_T to x_0; the slider steps through them.
+
+    frames: one (N, C, H, W) per time, uint8, or float on the scale of [-1, 1]: noise beyond it is cut off, as
+    on every screen. times: different whole numbers, such as 1000, 750, ..., 0; the largest is called T.
+    Raises ValueError for other shapes, for a frame without its time, and for floats beyond 8.
+    """
+    times = [int(t) for t in times]
+    if not len(frames) or len(frames) != len(times) or len(set(times)) != len(times):
+        raise ValueError(f"need a time for each frame, all different, but {len(frames)} frames have {times}.")
+    shades = [_shades(f"the frame at t = {t}", frame) for t, frame in zip(times, frames, strict=True)]
+    if len({frame.shape for frame in shades}) != 1:
+        raise ValueError(f"need frames of one shape, but got {[tuple(frame.shape) for frame in shades]}.")
+    shape = shades[0].shape
+    stage = _sheet_html(shape, columns, size, rendering, "along a chain")
+    payload = {"kind": "frames", "T": max(times), "times": times, "shape": shape, "columns": columns}
+    payload["arrays"] = {"frames": _pack(torch.stack(shades), torch.uint8)[1]}
+    return Scrubber(label, payload, stage, lambda t: _sheet(shades[times.index(t)], columns))
+
+
+def live_forward(schedules: dict[str, Schedule], x0: Tensor):
+    """A menu of schedules, a slider for t, and the histogram of x_t against the standard normal at its end.
+
+    x0 (N,) float is the sample that moves; its noise is drawn once, so that bars move only because t does.
+    Returns an ipywidgets.VBox, which needs a kernel. Raises ValueError for no schedule or another shape.
+    """
+    import ipywidgets  # here, so that scrubbers need neither ipywidgets nor matplotlib
+
+    from . import show
+
+    if not schedules:
+        raise ValueError("need at least one schedule to choose from, but got none.")
+    x0 = _floats("x0", x0)
+    if x0.ndim != 1 or not len(x0):
+        raise ValueError(f"need a sample x0 shaped (N,), but got shape {tuple(x0.shape)}.")
+    eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0), dtype=x0.dtype)
+    name = ipywidgets.Dropdown(options=list(schedules), description="schedule")
+    time = ipywidgets.IntSlider(min=0, max=schedules[name.value].T, description="t")
+    picture = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
+
+    def draw(change=None) -> None:
+        schedule = schedules[name.value]
+        time.max = schedule.T  # a t beyond the new T moves down to it
+        x_t = _mix(schedule.alpha_bar[time.value], x0, eps)
+        picture.value = show.histogram_png(x_t, f"{name.value}: x_t at t = {time.value} of {schedule.T}")
+
+    name.observe(draw, names="value")
+    time.observe(draw, names="value")
+    draw()
+    return ipywidgets.VBox([name, time, picture])
+
+
+def _mix(alpha_bar: Tensor, x0: Tensor, eps: Tensor) -> Tensor:
+    return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * eps
+
+
+def _mixture(schedule: Schedule, x0: tuple, eps: tuple) -> tuple[Callable[[int], Tensor], dict]:
+    """x_t as a function of t, from x0 and eps as `_pack` leaves them, and the arrays that the page needs."""
+    alpha_bar = _pack(schedule.alpha_bar.cpu(), torch.float32)
+    arrays = {"alpha_bar": alpha_bar[1], "x0": x0[1], "eps": eps[1]}
+    return lambda t: _mix(alpha_bar[0][t].double(), x0[0], eps[0]), arrays
+
+
+def _pack(x: Tensor, dtype: torch.dtype, step: float | None = None, zero: float = 0) -> tuple[Tensor, dict]:
+    """x as the page will know it, and what to send: base64 of whole numbers q that mean zero + step * q.
+
+    Without a step the numbers stand for themselves.
+    """
+    if step:
+        ends = torch.iinfo(dtype)
+        whole, sent = _pack(((x - zero) / step).round().clamp(ends.min, ends.max), dtype)
+        return zero + step * whole.double(), {**sent, "step": step, "zero": zero}
+    kinds = {torch.uint8: "Uint8", torch.int8: "Int8", torch.int16: "Int16", torch.float32: "Float32"}
+    x = x.to(dtype)
+    return x, {"type": f"{kinds[dtype]}Array", "data": base64.b64encode(x.numpy().tobytes()).decode()}
+
+
+def _sheet(images: Tensor, columns: int) -> Tensor:
+    """(N, C, H, W) to one picture (rows H, columns W, C), row by row; what is left of the last row is 0."""
+    N, C, H, W = images.shape
+    rows, columns = -(-N // columns), min(columns, N)
+    sheet = torch.zeros(rows * columns, C, H, W, dtype=images.dtype)
+    sheet[:N] = images
+    return sheet.reshape(rows, columns, C, H, W).permute(0, 3, 1, 4, 2).reshape(rows * H, columns * W, C)
+
+
+def _floats(name: str, x: Tensor, bound: float = FAR) -> Tensor:
+    """x in float64 on the CPU. Raises ValueError unless it is floating point and within [-bound, bound]."""
+    x = torch.as_tensor(x).detach().cpu()
+    if not x.is_floating_point():
+        raise ValueError(f"need {name} in floating point, scaled to [-1, 1], but its dtype is {x.dtype}.")
+    if not (x.abs() <= bound + 1e-3).all():  # nan fails too
+        raise ValueError(f"need {name} within [-{bound}, {bound}], but it spans {x.min():g} to {x.max():g}.")
+    return x.double()
+
+
+def _checked(x0: Tensor, eps: Tensor, bound: float) -> tuple[Tensor, Tensor]:
+    x0, eps = _floats("x0", x0, bound), _floats("eps", eps)
+    if x0.shape != eps.shape:
+        raise ValueError(f"need eps shaped like x0: x0 is {tuple(x0.shape)}, eps is {tuple(eps.shape)}.")
+    return x0, eps
+
+
+def _shades(name: str, frame: Tensor) -> Tensor:
+    frame = torch.as_tensor(frame).cpu()
+    return frame if frame.dtype == torch.uint8 else to_uint8(_floats(name, frame))
+
+
+def _sheet_html(shape: tuple[int, ...], columns: int, size: int, rendering: str, what: str) -> str:
+    """The canvas for a `_sheet`, pixel for pixel; CSS enlarges it and cuts thin gaps between the images."""
+    if len(shape) != 4 or shape[1] not in (1, 3) or 0 in shape:
+        raise ValueError(f"need images shaped (N, C, H, W) with C = 1 or 3, but got shape {tuple(shape)}.")
+    if columns < 1 or size < 1:
+        raise ValueError(f"need columns and size of at least 1, but they are {columns} and {size}.")
+    N, _, H, W = shape
+    rows, columns = -(-N // columns), min(columns, N)
+    return f"""<div class="stage" style="width: {columns * size}px">
+<canvas class="tiles" role="img" width="{columns * W}" height="{rows * H}" aria-label="{N} images {what}" \
+style="--cell: calc(100% / {columns}) calc(100% / {rows}); image-rendering: {escape(rendering)}">\
+</canvas></div>"""
+
+
+# Comments and idle spaces stay in the files, since every figure carries these two.
+_HERE = files("ddpm_core")
+_STYLE = re.sub(r"\s*([{};:,])\s*", r"\1", _HERE.joinpath("scrub.css").read_text("utf-8"))
+_SCRIPT = re.sub(r"^\s+|(^|\s+)// .*", "", _HERE.joinpath("scrub.js").read_text("utf-8"), flags=re.M)
+
+_CURVES = """<svg class="curves" viewBox="0 0 1 1" preserveAspectRatio="none">
+<path class="now"/><path class="noise"/><path class="signal"/></svg>"""
+_LEVELS = """<span class="signal">signal <b></b></span><span class="noise">noise <b></b></span>"""
+_AXES = """<div class="stage" style="width: 360px">
+<svg class="axes" viewBox="-180 -180 360 360" aria-hidden="true">
+<text x="117" y="18">2</text><text x="-18" y="-116">2</text>
+<path d="M-180 0H180M0-180V180M-120-4v8M-60-4v8M60-4v8M120-4v8M-4-120h8M-4-60h8M-4 60h8M-4 120h8"/></svg>
+<canvas role="img" width="720" height="720" aria-label="COUNT points mixed with noise"></canvas></div>"""

@@ -1,0 +1,101 @@
+"""The training loss, and the times it is evaluated at."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from scipy.stats import chi2
+
+from ddpm_core.gaussian import q_sample
+from ddpm_core.loss import draw_times, training_loss
+from ddpm_core.predict import EPS, MEAN, V, X0
+from ddpm_core.schedule import linear
+from ddpm_core.weighting import vlb
+
+SCHEDULE = linear(100)
+
+
+@pytest.fixture
+def batch(normal):
+    return normal(16, 1, 4, 4), torch.randint(1, 101, (16,)), normal(16, 1, 4, 4)
+
+
+def test_the_simplified_loss_is_the_plain_squared_error_of_the_noise(batch, normal):
+    x0, t, eps = batch
+    answer, seen = normal(16, 1, 4, 4), []
+
+    def net(x_t, t):
+        seen.append((x_t, t))
+        return answer
+
+    assert training_loss(net, SCHEDULE, x0, t, eps).item() == pytest.approx(F.mse_loss(answer, eps).item(), rel=1e-12)
+    assert torch.equal(seen[0][0], q_sample(SCHEDULE, x0, t, eps)) and torch.equal(seen[0][1], t)
+
+
+@pytest.mark.parametrize("predict", [EPS, X0, V, MEAN], ids=repr)
+def test_a_perfect_network_has_no_loss(predict, batch):
+    x0, t, eps = batch
+
+    def perfect(x_t, t):
+        return predict.target(SCHEDULE, x0, x_t, t, eps)
+
+    assert training_loss(perfect, SCHEDULE, x0, t, eps, predict, vlb).item() == 0
+    assert training_loss(lambda x, t: perfect(x, t) + 0.1, SCHEDULE, x0, t, eps, predict).item() == pytest.approx(0.01)
+
+
+def test_each_example_is_weighted_by_its_own_time(batch):
+    x0, t, eps = batch
+    errors = torch.linspace(0, 1, 16, dtype=torch.float64)
+    off = training_loss(lambda x, t: eps + errors[:, None, None, None], SCHEDULE, x0, t, eps, EPS, vlb)
+    assert off.item() == pytest.approx((vlb(SCHEDULE, t, EPS) * errors**2).mean().item(), rel=1e-12)
+
+
+def test_the_loss_is_in_the_dtype_of_the_images_and_reaches_the_network(batch):
+    x0, t, eps = (x.float() if x.is_floating_point() else x for x in batch)
+    scale = torch.ones((), requires_grad=True)
+    loss = training_loss(lambda x, t: scale * x, SCHEDULE, x0, t, eps)
+    loss.backward()
+    assert loss.dtype == torch.float32 and loss.ndim == 0 and scale.grad != 0
+
+
+def test_the_loss_refuses_whole_number_images_and_foreign_times(batch):
+    x0, t, eps = batch
+    with pytest.raises(ValueError, match="floating-point"):
+        training_loss(lambda x, t: x, SCHEDULE, x0.to(torch.uint8), t, eps.to(torch.uint8))
+    with pytest.raises(ValueError, match=r"0\.\.100"):
+        training_loss(lambda x, t: x, SCHEDULE, x0, t + 100, eps)
+
+
+# ---- times -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("T", "n"), [(1000, 64), (10, 4), (7, 32), (1, 5), (1000, 1)])
+def test_drawn_times_are_in_range_and_cover_each_nth_of_it(T, n):
+    schedule = linear(T)
+    for seed in range(50):
+        t = draw_times(schedule, n, torch.Generator().manual_seed(seed))
+        assert t.shape == (n,) and t.dtype == torch.long and 1 <= t.min() and t.max() <= T
+        # the k-th smallest lies in the k-th n-th of (0, T]
+        k = torch.arange(n)
+        ordered = t.sort().values
+        assert (ordered > k * T / n - 1e-9).all() and (ordered - 1 < (k + 1) * T / n + 1e-9).all()
+
+
+def test_each_drawn_time_is_uniform_by_itself():
+    """The first of each batch, which the others do not tell about: a chi-square test with its usual bound."""
+    generator, T, draws = torch.Generator().manual_seed(0), 12, 6000
+    first = torch.stack([draw_times(linear(T), 5, generator)[0] for _ in range(draws)])
+    counts = torch.bincount(first, minlength=T + 1)[1:]
+    statistic = ((counts - draws / T) ** 2 / (draws / T)).sum().item()
+    assert statistic < chi2.ppf(0.9999, T - 1)
+
+
+def test_drawn_times_scatter_less_than_independent_ones():
+    means = torch.stack([draw_times(linear(1000), 64, torch.Generator().manual_seed(s)).double().mean() for s in range(100)])
+    assert means.std() < 0.25 * 1000 / (12 * 64) ** 0.5
+    assert abs(means.mean() - 500.5) < 3
+
+
+def test_drawn_times_are_shuffled_and_repeatable():
+    draw = [draw_times(linear(1000), 64, torch.Generator().manual_seed(s)) for s in (3, 3, 4)]
+    assert torch.equal(draw[0], draw[1]) and not torch.equal(draw[0], draw[2])
+    assert not torch.equal(draw[0], draw[0].sort().values)

@@ -1,0 +1,87 @@
+"""Weights on the loss: the bound's own, capped ones, and that the question asked does not change what counts."""
+
+import pytest
+import torch
+
+from ddpm_core.gaussian import kl, q_posterior, q_sample
+from ddpm_core.predict import EPS, MEAN, V, X0
+from ddpm_core.schedule import cosine, linear
+from ddpm_core.weighting import min_snr, uniform, vlb
+
+ALL = pytest.mark.parametrize("predict", [EPS, X0, V, MEAN], ids=repr)
+SCHEDULES = pytest.mark.parametrize("schedule", [linear(), cosine(100)], ids=repr)
+
+
+def times(schedule):
+    return torch.arange(1, schedule.T + 1)
+
+
+def test_uniform_weights_are_one():
+    weight = uniform(linear(10), torch.tensor([1, 5, 10]), EPS)
+    assert weight.tolist() == [1, 1, 1]
+
+
+@SCHEDULES
+def test_the_bound_weighs_noise_as_the_paper_says(schedule):
+    """Ho 2020, Eq. 12 with sigma_t^2 = beta_t."""
+    t = times(schedule)
+    beta, alpha, alpha_bar = schedule.beta[t], schedule.alpha[t], schedule.alpha_bar[t]
+    paper = beta**2 / (2 * beta * alpha * (1 - alpha_bar))
+    torch.testing.assert_close(vlb(schedule, t, EPS), paper, rtol=1e-10, atol=0)
+
+
+@SCHEDULES
+def test_the_bound_weighs_the_next_image_by_the_steps_variance_alone(schedule):
+    t = times(schedule)
+    torch.testing.assert_close(vlb(schedule, t, MEAN), 1 / (2 * schedule.beta[t]), rtol=1e-10, atol=0)
+
+
+@ALL
+@SCHEDULES
+def test_the_weighted_error_is_the_kl_of_the_two_steps_back(predict, schedule, normal):
+    """L_{t-1} - C: the KL between posterior and model of variance beta_t, less what a perfect answer leaves."""
+    t = times(schedule)[1:]  # the posterior of t = 1 has no width, and its KL is infinite
+    x0, x0_hat, eps = normal(len(t)), normal(len(t)), normal(len(t))
+    x_t = q_sample(schedule, x0, t, eps)
+    mean, variance = q_posterior(schedule, x0, x_t, t)
+    model_mean, _ = q_posterior(schedule, x0_hat, x_t, t)
+    beta = schedule.beta[t]
+    excess = kl(mean, variance, model_mean, beta) - kl(mean, variance, mean, beta)
+    eps_hat = (x_t - schedule.alpha_bar[t].sqrt() * x0_hat) / (1 - schedule.alpha_bar[t]).sqrt()
+    error = predict.target(schedule, x0, x_t, t, eps) - predict.target(schedule, x0_hat, x_t, t, eps_hat)
+    torch.testing.assert_close(vlb(schedule, t, predict) * error**2, excess, rtol=1e-6, atol=1e-12)
+
+
+@ALL
+@SCHEDULES
+@pytest.mark.parametrize("weight", [vlb, min_snr(5.0)], ids=["vlb", "min_snr"])
+def test_the_same_error_of_x0_costs_the_same_whatever_was_asked(weight, predict, schedule):
+    t = times(schedule)
+    x0_error = torch.full((len(t),), 0.3, dtype=torch.float64)
+    answer_error = x0_error / predict.gain(schedule, t, x0_error)
+    cost = weight(schedule, t, predict) * answer_error**2
+    torch.testing.assert_close(cost, weight(schedule, t, X0) * x0_error**2, rtol=1e-10, atol=0)
+
+
+@SCHEDULES
+def test_min_snr_is_the_snr_with_a_cap(schedule):
+    t = times(schedule)
+    weight = min_snr(5.0)(schedule, t, X0)
+    assert weight.max() == 5 and (weight < 5).any()
+    below = schedule.snr[t] < 5
+    torch.testing.assert_close(weight[below], schedule.snr[t][below])
+    assert (weight[~below] == 5).all()
+
+
+def test_min_snr_asked_for_noise_forgets_the_snr_where_it_is_low():
+    """SNR on x_0 is 1 on eps: below the cap every time counts the same."""
+    schedule = linear()
+    t = times(schedule)
+    weight = min_snr(5.0)(schedule, t, EPS)
+    torch.testing.assert_close(weight[schedule.snr[t] < 5], torch.ones(int((schedule.snr[t] < 5).sum())).double())
+    assert weight.max() <= 1 + 1e-12
+
+
+def test_the_bound_has_no_weight_at_clean_data():
+    with pytest.raises(ValueError, match=r"1\.\.T"):
+        vlb(linear(10), torch.tensor([0]), X0)

@@ -1,0 +1,243 @@
+"""The scrubbers, from Python: what they ship is what the formula says, and what they write is stable."""
+
+import base64
+import json
+import re
+import time
+from html import unescape
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+from nbclient import NotebookClient
+
+from ddpm_core import show, widgets
+from ddpm_core.data import to_uint8
+from ddpm_core.gaussian import q_sample
+from ddpm_core.schedule import cosine, linear
+
+
+def normal(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def images(*shape, seed=1):
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+def one_of_each(seed=0):
+    x0, points = images(5, 3, 4, 6), images(7, 2)
+    return [
+        widgets.scrub(cosine(1000), x0, normal(5, 3, 4, 6, seed=seed), label="cosine, 5 images", columns=3),
+        widgets.scrub_points(cosine(1000), points, normal(7, 2, seed=seed), label="cosine, 7 points"),
+        widgets.scrub_frames([normal(2, 1, 4, 4, seed=seed), images(2, 1, 4, 4)], [1000, 0], label="back"),
+    ]
+
+
+def payload(scrubber):
+    return json.loads(unescape(re.search(r'data-payload="([^"]*)"', scrubber._repr_html_())[1]))
+
+
+def without_payload(scrubber):
+    html = re.sub(r'data-payload="[^"]*"', "", scrubber._repr_html_())
+    return re.sub(r"scrub-[0-9a-f]{8}", "", html)
+
+
+# What a notebook stores
+
+
+def test_repr_says_what_it_is():
+    assert [repr(s) for s in one_of_each()] == [
+        "Scrubber('cosine, 5 images', T=1000)",
+        "Scrubber('cosine, 7 points', T=1000)",
+        "Scrubber('back', T=1000)",
+    ]
+
+
+def test_html_differs_between_runs_in_nothing_but_payload_and_id():
+    for first, again in zip(one_of_each(seed=0), one_of_each(seed=3), strict=True):
+        assert payload(first) != payload(again)
+        assert without_payload(first) == without_payload(again)
+
+
+def test_html_of_one_object_never_changes_and_equal_figures_have_ids_of_their_own():
+    first, again = one_of_each()[0], one_of_each()[0]
+    assert first._repr_html_() == first._repr_html_()
+    assert re.search('id="(.*?)"', first._repr_html_())[1] != re.search('id="(.*?)"', again._repr_html_())[1]
+    assert payload(first) == payload(again)
+
+
+def test_html_loads_nothing_from_elsewhere():
+    for scrubber in one_of_each():
+        assert not re.search(r"https?:|src=|href=|@import|url\(|import\(", scrubber._repr_html_())
+
+
+def test_label_is_escaped():
+    html = widgets.scrub(linear(10), images(1, 1, 2, 2), normal(1, 1, 2, 2), label='<b> & "x"')._repr_html_()
+    assert '<b> & "x"' not in html
+    assert html.count("&lt;b&gt; &amp; &quot;x&quot;") == 2
+
+
+def test_size_of_64_images():
+    scrubber = widgets.scrub(cosine(1000), images(64, 1, 32, 32), normal(64, 1, 32, 32), label="64 images")
+    html = scrubber._repr_html_()
+    assert len(html.encode()) <= 250_000
+    assert len(html.encode()) - len(re.search(r'data-payload="([^"]*)"', html)[1]) <= 6144
+
+
+def test_a_notebook_stores_the_figure():
+    code = """
+import torch
+from ddpm_core import schedule, widgets
+widgets.scrub(schedule.cosine(16), torch.zeros(4, 1, 8, 8), torch.ones(4, 1, 8, 8), label="four images")
+"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    (output,) = notebook.cells[0].outputs
+    assert output.data["text/plain"] == "Scrubber('four images', T=16)"
+    assert '<div class="ddpm-scrub" id="scrub-' in output.data["text/html"]
+    nbformat.validate(notebook)
+
+
+# The numbers
+
+
+@pytest.mark.parametrize("t", [0, 1, 250, 500, 999, 1000])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_frame_is_q_sample_within_the_quantisation(t, channels):
+    x0, eps = images(6, channels, 8, 8), normal(6, channels, 8, 8).clamp(-4, 4)
+    scrubber = widgets.scrub(cosine(1000), x0, eps, label="x", columns=6)
+    shades = 127.5 * (q_sample(cosine(1000), x0, torch.full((6,), t), eps).clamp(-1, 1) + 1)
+    expected = np.concatenate(list(shades.permute(0, 2, 3, 1).numpy()), axis=1)  # six in a row
+    signal, noise = cosine(1000).alpha_bar[t].sqrt(), (1 - cosine(1000).alpha_bar[t]).sqrt()
+    bound = 0.5 * signal + 127.5 * widgets.EPS_STEP / 2 * noise + 0.5 + 0.01
+    assert scrubber.frame(t).shape == (8, 48, channels)
+    assert scrubber.frame(t).dtype == np.uint8
+    assert abs(scrubber.frame(t) - expected).max() <= bound
+
+
+def test_payload_alone_gives_the_frame():
+    scrubber = one_of_each()[0]
+    sent = payload(scrubber)
+    whole = {
+        name: np.frombuffer(base64.b64decode(array["data"]), array["type"].removesuffix("Array").lower())
+        for name, array in sent["arrays"].items()
+    }
+    x0, eps = (sent["arrays"][n]["zero"] + sent["arrays"][n]["step"] * whole[n] for n in ("x0", "eps"))
+    alpha_bar = whole["alpha_bar"][500].astype(float)
+    x_t = (np.sqrt(alpha_bar) * x0 + np.sqrt(1 - alpha_bar) * eps).reshape(sent["shape"])
+    first = np.rint(127.5 * (x_t[0].clip(-1, 1) + 1)).transpose(1, 2, 0)
+    assert (scrubber.frame(500)[:4, :6] == first).all()
+
+
+def test_sheet_goes_row_by_row_and_leaves_the_rest_dark():
+    frame = one_of_each()[0].frame(0)  # five images of 4 x 6 in three columns
+    expected = to_uint8(images(5, 3, 4, 6)).permute(0, 2, 3, 1).numpy()
+    assert frame.shape == (8, 18, 3)
+    assert (frame[4:, 6:12] == expected[4]).all()
+    assert not frame[4:, 12:].any()
+
+
+def test_clean_data_stays_what_it_was():
+    shades = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16)
+    scrubber = widgets.scrub(linear(1000), shades / 127.5 - 1, normal(1, 1, 16, 16), label="all shades")
+    assert (scrubber.frame(0)[:, :, 0] == shades[0, 0].numpy()).all()
+
+
+@pytest.mark.parametrize("t", [0, 500, 1000])
+def test_points_are_q_sample_within_the_quantisation(t):
+    x0, eps = images(50, 2) * 3, normal(50, 2)
+    frame = widgets.scrub_points(cosine(1000), x0, eps, label="x", colours=torch.arange(50) % 4).frame(t)
+    expected = q_sample(cosine(1000), x0.double(), torch.full((50,), t), eps.double())
+    assert abs(frame - expected.numpy()).max() <= 2 * widgets.POINT_STEP
+
+
+def test_frames_keep_bytes_and_cut_noise_off():
+    bright = torch.full((1, 1, 2, 2), 3.0)
+    exact = torch.tensor([[[[0, 1], [2, 255]]]], dtype=torch.uint8)
+    scrubber = widgets.scrub_frames([bright, exact], [20, 0], label="x")
+    assert (scrubber.frame(20) == 255).all()
+    assert (scrubber.frame(0)[:, :, 0] == exact[0, 0].numpy()).all()
+    assert scrubber.T == 20
+
+
+# Bad input gets one clear sentence
+
+
+X = torch.zeros(2, 1, 4, 4)
+
+
+@pytest.mark.parametrize(
+    "make, sentence",
+    [
+        (lambda: widgets.scrub(linear(9), X, X[:1], label="x"), r"eps shaped like x0: .*\(2, .*\(1, "),
+        (lambda: widgets.scrub(linear(9), X + 1.1, X, label="x"), r"x0 within \[-1, 1\].* 1.1"),
+        (lambda: widgets.scrub(linear(9), X + float("nan"), X, label="x"), "x0 within .*nan"),
+        (lambda: widgets.scrub(linear(9), X, X + 99, label="x"), r"eps within \[-8, 8\].* 99"),
+        (lambda: widgets.scrub(linear(9), X.to(torch.uint8), X, label="x"), "x0 in floating point.*uint8"),
+        (lambda: widgets.scrub(linear(9), X[0], X[0], label="x"), r"\(N, C, H, W\).*\(1, 4, 4\)"),
+        (lambda: widgets.scrub(linear(9), X[:, [0, 0]], X[:, [0, 0]], label="x"), "C = 1 or 3"),
+        (lambda: widgets.scrub(linear(9), X[:0], X[:0], label="x"), r"\(0, 1, 4, 4\)"),
+        (lambda: widgets.scrub(linear(9), X, X, label=" "), "label"),
+        (lambda: widgets.scrub(linear(9), X, X, label="x", columns=0), "columns"),
+        (lambda: widgets.scrub(linear(9), X, X, label="x").frame(10), "time.* 10"),
+        (lambda: widgets.scrub_points(linear(9), X, X, label="x"), r"\(N, 2\)"),
+        (
+            lambda: widgets.scrub_points(linear(9), X[0, 0, :, :2] + 4, X[0, 0, :, :2], label="x"),
+            r"\[-3, 3\]",
+        ),
+        (
+            lambda: widgets.scrub_points(linear(9), X[0, 0, :, :2], X[0, 0, :, :2], label="x", colours=[0, 1]),
+            "group",
+        ),
+        (
+            lambda: widgets.scrub_points(linear(9), X[0, 0, :, :2], X[0, 0, :, :2], label="x", colours=[4] * 4),
+            "0..3",
+        ),
+        (lambda: widgets.scrub_frames([], [], label="x"), "frame.* 0 frames"),
+        (lambda: widgets.scrub_frames([X, X], [1], label="x"), r"2 frames have \[1\]"),
+        (lambda: widgets.scrub_frames([X, X], [1, 1], label="x"), "different"),
+        (lambda: widgets.scrub_frames([X, X[:1]], [1, 0], label="x"), "one shape"),
+        (lambda: widgets.scrub_frames([X * 0 + 255], [0], label="x"), "t = 0 within .* 255"),
+        (lambda: widgets.scrub_frames([X.long()], [0], label="x"), "floating point.*int64"),
+        (lambda: widgets.scrub_frames([X, X], [1, 0], label="x").frame(2), r"\[1, 0\].* 2"),
+        (lambda: widgets.live_forward({}, X), "schedule"),
+        (lambda: widgets.live_forward({"linear": linear(9)}, X), r"\(N,\)"),
+    ],
+)
+def test_bad_input_gets_a_sentence(make, sentence):
+    with pytest.raises(ValueError, match=sentence) as error:
+        make()
+    assert str(error.value).startswith("need ")
+    assert "\n" not in str(error.value)
+
+
+# The live control
+
+
+def test_the_live_slider_moves_its_picture(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(show, "histogram_png", lambda x, title: drawn.append((x, title)) or title.encode())
+    x0 = images(200)
+    schedules = {"linear": linear(1000), "short": cosine(16)}
+    name, slider, picture = widgets.live_forward(schedules, x0).children
+    assert picture.value == b"linear: x_t at t = 0 of 1000"
+    assert torch.equal(drawn[-1][0], x0.double())
+    slider.value = 300
+    assert picture.value == b"linear: x_t at t = 300 of 1000"
+    name.value = "short"
+    assert picture.value == b"short: x_t at t = 16 of 16"
+    name.value = "linear"
+    assert slider.max == 1000
+
+
+def test_the_live_control_draws_a_real_picture_quickly():
+    _, slider, picture = widgets.live_forward({"linear": linear(1000)}, images(2000)).children
+    before, began = picture.value, time.perf_counter()
+    for t in range(100, 1100, 100):
+        slider.value = t
+    seconds = (time.perf_counter() - began) / 10
+    assert bytes(picture.value).startswith(b"\x89PNG")
+    assert picture.value != before
+    assert seconds < 1  # generous, since test machines are shared; 0.1 when alone
