@@ -21,9 +21,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.command(options)
-    except (ValueError, FileNotFoundError, FloatingPointError, OSError) as error:
+    except (ValueError, FloatingPointError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
 
 
 def train(options: argparse.Namespace) -> int:
@@ -102,13 +104,14 @@ def train(options: argparse.Namespace) -> int:
         )
         raise FloatingPointError(f"{error} Training stopped; {kept}. A smaller --lr may help.") from error
     bar.close()
-    keep(loss)
+    if loss is not None:  # else --resume found nothing left to do
+        keep(loss)
     trained = checkpoint.load(out)
     _write(
         out / "samples.png",
         *_draw(trained, 60, cook.steps, 0.0, options.seed, cook.sampler, None, state.accelerator.device),
     )
-    seen, minutes = trained.about["images_seen"], trained.about["minutes"]
+    seen, minutes, loss = (trained.about[key] for key in ("images_seen", "minutes", "loss"))
     print(
         f"{out}: {state.step} steps, {seen} images in {minutes} minutes, loss {loss:.4f}; look at {out / 'samples.png'}"
     )
@@ -117,6 +120,9 @@ def train(options: argparse.Namespace) -> int:
 
 def sample(options: argparse.Namespace) -> int:
     """Draw from a checkpoint into an .npz (images uint8 (N, H, W, C), labels) or a .png grid."""
+    if Path(options.out).suffix not in (".npz", ".png"):
+        raise ValueError(f"need --out to end in .npz or .png, but got {options.out}.")
+    trainer.check_device(options.device)
     trained = checkpoint.load(options.checkpoint)
     steps, sampler = options.steps or trained.about["steps"], options.sampler or trained.about["sampler"]
     drawn = _draw(
@@ -129,6 +135,8 @@ def sample(options: argparse.Namespace) -> int:
 
 
 def _draw(trained, n: int, steps: int, guidance: float, seed: int, sampler: str, label: str | None, device):
+    if n < 1:
+        raise ValueError(f"need at least one image to draw, but got --n {n}.")
     classes, labels = trained.net.num_classes, None
     if label is not None:
         names = trained.about["names"] or []
@@ -136,8 +144,6 @@ def _draw(trained, n: int, steps: int, guidance: float, seed: int, sampler: str,
         labels = torch.full((n,), number)
     elif classes:
         labels = recipe.every_label(n, classes)
-    if n < 1:
-        raise ValueError(f"need at least one image to draw, but got --n {n}.")
     how = dict(labels=labels, steps=steps, guidance=guidance, seed=seed, sampler=sampler, device=device)
     return recipe.sample(trained, n, **how), labels
 
@@ -145,12 +151,10 @@ def _draw(trained, n: int, steps: int, guidance: float, seed: int, sampler: str,
 def _write(path: Path, images: torch.Tensor, labels: torch.Tensor | None) -> None:
     if path.suffix == ".png":
         replace_file(path, lambda temporary: show.tile(images, columns=10).save(temporary, format="png"))
-    elif path.suffix == ".npz":
+    else:
         arrays = {"images": images.permute(0, 2, 3, 1).numpy()}
         arrays |= {} if labels is None else {"labels": labels.numpy()}
         replace_file(path, lambda temporary: _savez(temporary, arrays))
-    else:
-        raise ValueError(f"need --out to end in .npz or .png, but got {path}.")
 
 
 def _savez(path: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -204,7 +208,7 @@ def _parser() -> argparse.ArgumentParser:
 def _positive(kind):
     def parse(text: str):
         value = kind(text)
-        if value <= 0:
+        if not value > 0:  # nan included
             raise argparse.ArgumentTypeError(f"need a number above 0, but got {text}")
         return value
 

@@ -195,7 +195,7 @@ def _from_folder(folder: Path) -> Images:
 
 def _from_npz(path: Path) -> Images:
     try:
-        with np.load(path) as stored:
+        with open(path, "rb") as stream, np.load(stream) as stored:
             arrays = {name: stored[name] for name in stored.files}
     except Exception as error:  # numpy raises many kinds for a broken zip
         raise ValueError(f"need a whole .npz file, but {path} cannot be read: {first_line(error)}.") from error

@@ -4,6 +4,7 @@
 notebook shows. A check calls `need(condition, how_to_go_on)`; the first need that is not met is the verdict.
 """
 
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ class Verdict:
     message: str
 
     def __repr__(self) -> str:
-        return self.message
+        return textwrap.fill(self.message, 80)  # a page shows text as it is, without folding it
 
 
 @dataclass(frozen=True)

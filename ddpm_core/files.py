@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 
@@ -17,14 +17,8 @@ class CheckpointError(ValueError):
 def write_tensors(path: str | Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
     """A safetensors file, written beside its place and moved there when it is whole."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-
-    def write(temporary: Path) -> None:
-        try:
-            save_file(tensors, temporary, header)
-        except SafetensorError as error:  # a full disk, for one
-            raise OSError(f"cannot write {path}: {error}") from error
-
-    replace_file(path, write)
+    # not save_file: it writes to a name of its own making, which a kill would leave lying about
+    replace_file(path, lambda temporary: temporary.write_bytes(save(tensors, header)))
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -57,7 +51,6 @@ def replace_file(path: str | Path, write: Callable[[Path], object]) -> None:
         write(temporary)
         with open(temporary, "rb+") as stream:
             os.fsync(stream.fileno())
-        temporary.chmod(0o644)  # safetensors writes files that only their owner may read
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -38,15 +38,13 @@ class Recipe:
     batch: int = 64  # many small steps beat few large ones in a short run
     lr: float = 2e-3
     ema_decay: float = 0.999
-    label_drop: float = (
-        0.1  # share of labels hidden, so that guidance has an unconditional side  [Ho and Salimans 2022]
-    )
+    label_drop: float = 0.1  # share of labels hidden, for guidance's unconditional side  [Ho and Salimans 2022]
     sampler: str = "dpm"
     steps: int = 20
 
 
 DIGITS = Recipe(channels=(40, 80), attention=(1,), lr=3e-3)
-FASHION32 = Recipe(channels=(32, 64, 96), attention=(1,), patch=2, sampler="ddim1", steps=50)
+FASHION32 = Recipe(channels=(32, 64, 96), attention=(1,), patch=2, lr=3e-3, sampler="ddim1", steps=50)
 CARS32 = Recipe(channels=(48, 96, 128), attention=(1,), patch=2, flips=True, sampler="ddim1", steps=50)
 
 

@@ -63,14 +63,20 @@ def start(
     device: str | None = None,  # None: a GPU if there is one
 ) -> State:
     """A fresh `State` for this network. Raises ValueError for a device that is not there."""
-    if device not in (None, "cpu") and not _exists(device):
-        raise ValueError(f"need a device that this machine has, but {device!r} is not available; try --device cpu.")
+    check_device(device)
     accelerator = Accelerator(cpu=device == "cpu", mixed_precision=mixed_precision)
     net = net.to(accelerator.device, memory_format=torch.channels_last)  # 1.2 x faster convolutions
     ema = AveragedModel(net, multi_avg_fn=_ema_update(ema_decay))
     optimizer = torch.optim.Adam(net.parameters(), lr=lr, betas=(0.9, 0.99), fused=True)
     net, optimizer = accelerator.prepare(net, optimizer)
     return State(net, ema, optimizer, accelerator, lr, warmup)
+
+
+def check_device(device: str | None) -> None:
+    """Raises ValueError for a device that is not there; None is always right."""
+    there = {"cpu": lambda: True, "cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    if device is not None and not there.get(device.partition(":")[0], lambda: False)():
+        raise ValueError(f"need a device that this machine has, but {device!r} is not available; try --device cpu.")
 
 
 def run(
@@ -186,9 +192,8 @@ def resume(state: State, path: str | Path) -> State:
         torch.set_rng_state(tensors["rng"])
         state.step, state.images, state.seconds = progress["step"], progress["images"], progress["seconds"]
     except (LookupError, RuntimeError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"need a checkpoint of this very network, but {path} is of another: {_short(error)}"
-        ) from error
+        why = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"need a checkpoint of this very network, but {path} is of another: {why}") from error
     return state
 
 
@@ -221,11 +226,6 @@ def _mean_finite(losses: Tensor, first_step: int) -> float:
     return losses.mean().item()
 
 
-def _exists(device: str) -> bool:
-    kind = device.partition(":")[0]  # of "cuda:1"
-    return {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}.get(kind, lambda: False)()
-
-
 @contextlib.contextmanager
 def _interrupt_between_steps() -> Iterator[Callable[[], bool]]:
     """Hold the first Ctrl-C back until the step is whole; a second acts at once. Outside the main thread: nothing."""
@@ -244,7 +244,3 @@ def _interrupt_between_steps() -> Iterator[Callable[[], bool]]:
         yield lambda: bool(asked)
     finally:
         signal.signal(signal.SIGINT, previous)
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

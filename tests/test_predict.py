@@ -5,7 +5,7 @@ import torch
 from diffusers import DDPMScheduler
 
 from ddpm_core.gaussian import q_sample
-from ddpm_core.predict import BY_NAME, EPS, MEAN, V, X0
+from ddpm_core.predict import BY_NAME, EPS, MEAN, X0, V
 from ddpm_core.sampler import ddpm_step
 from ddpm_core.schedule import cosine, linear
 

@@ -10,7 +10,9 @@ from diffusers.training_utils import compute_snr
 
 from ddpm_core.schedule import at, cosine, from_betas, linear, sigmoid
 
-ALL = pytest.mark.parametrize("schedule", [linear(), cosine(), sigmoid(), linear(7, 0.1, 0.5), from_betas([0.3])], ids=repr)
+ALL = pytest.mark.parametrize(
+    "schedule", [linear(), cosine(), sigmoid(), linear(7, 0.1, 0.5), from_betas([0.3])], ids=repr
+)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,7 @@ def test_a_number_of_steps_that_is_none_is_refused(make, T):
 
 
 def test_end_points_outside_the_unit_interval_are_refused():
-    with pytest.raises(ValueError, match="beta_7 is 1.00"):
+    with pytest.raises(ValueError, match=r"beta_7 is 1\.00"):
         linear(10, beta_T=1.5)
 
 
@@ -167,7 +169,9 @@ def test_at_speaks_the_dtype_of_the_images(dtype):
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32, torch.int64])
 def test_at_takes_any_kind_of_whole_number(dtype):
     table = linear(10).beta
-    assert at(table, torch.tensor([4, 10], dtype=dtype), like=torch.zeros(2).double()).tolist() == table[[4, 10]].tolist()
+    assert (
+        at(table, torch.tensor([4, 10], dtype=dtype), like=torch.zeros(2).double()).tolist() == table[[4, 10]].tolist()
+    )
 
 
 def test_at_takes_an_empty_batch():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ddpm_core.gaussian import kl, q_posterior, q_sample
-from ddpm_core.predict import EPS, MEAN, V, X0
+from ddpm_core.predict import EPS, MEAN, X0, V
 from ddpm_core.schedule import cosine, linear
 from ddpm_core.weighting import min_snr, uniform, vlb
 

@@ -1,0 +1,41 @@
+"""What the README's two commands cost on a fresh clone, and `make book` again, in seconds.
+
+python benchmarks/fresh_clone.py
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "experiments"))
+
+from provenance import Stopwatch, write  # noqa: E402
+
+
+def seconds(command: list[str], folder: Path) -> float:
+    """How long the command takes in this folder; it must succeed."""
+    began = time.perf_counter()
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    return round(time.perf_counter() - began)
+
+
+def main() -> None:
+    clock = Stopwatch()
+    with tempfile.TemporaryDirectory() as parent:
+        clone = Path(parent) / "clone"
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+        results = {
+            "make_book_fresh_seconds": seconds(["make", "book"], clone),
+            "make_book_again_seconds": seconds(["make", "book"], clone),
+            "make_test_seconds": seconds(["make", "test"], clone),
+            "note": "make_test with the environment that make book has set up; packages came from a registry near by",
+        }
+    print(results)
+    write("fresh_clone", results, clock)
+
+
+if __name__ == "__main__":
+    main()

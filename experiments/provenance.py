@@ -1,0 +1,56 @@
+"""What every results file says about itself: how, on what, when and for how long it was made."""
+
+import json
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+import torch
+
+from ddpm_core import show
+from ddpm_core.files import replace_file
+
+RESULTS = Path(__file__).resolve().parents[1] / "book" / "results"
+
+
+class Stopwatch:
+    """Wall-clock time since it was made."""
+
+    def __init__(self):
+        self.began = time.perf_counter()
+
+    def minutes(self) -> float:
+        return round((time.perf_counter() - self.began) / 60, 1)
+
+
+def write(name: str, results: dict, clock: Stopwatch, data_sha256: str | None = None, device: str = "cpu") -> Path:
+    """book/results/NAME.json: the results and their provenance; the command line is given without private paths."""
+    command = f"python {Path(sys.argv[0]).parent.name}/{Path(sys.argv[0]).name} " + " ".join(
+        _public(a) for a in sys.argv[1:]
+    )
+    about = {
+        "command": command.strip(),
+        "commit": _git("rev-parse", "--short", "HEAD")
+        + ("+" if _git("status", "--porcelain", "--", "ddpm_core", "experiments") else ""),
+        "device": show.device_name(device),
+        "torch": torch.__version__,
+        "date": date.today().isoformat(),
+        "minutes": clock.minutes(),
+        "data_sha256": data_sha256,
+        "results": results,
+    }
+    path = RESULTS / f"{name}.json"
+    replace_file(path, lambda temporary: temporary.write_text(json.dumps(about, indent=1) + "\n"))
+    print(f"wrote {path.name}")
+    return path
+
+
+def _public(argument: str) -> str:
+    """A path becomes its last part: whose machine it was does not matter."""
+    return Path(argument).name if "/" in argument else argument
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False).stdout.strip()

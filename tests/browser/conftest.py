@@ -1,0 +1,60 @@
+"""Fixtures for tests of the built pages: ``site``, ``browser``, and ``open_page``, also named ``page``."""
+
+import os
+
+import chromium
+import pytest
+from playwright.sync_api import sync_playwright
+from serving import HTML, listen, served, settle
+
+
+@pytest.fixture(scope="session")
+def site():
+    """The address of the built book, e.g. ``http://127.0.0.1:40123``; pages lie under ``/book/``."""
+    if not (HTML / "index.html").exists():
+        pytest.fail("There is no built book to look at: run `make book` first.", pytrace=False)
+    with served(HTML) as base:
+        yield base
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One Chromium for the session, with a new empty profile. Skips where there is none, fails so in CI."""
+    path = chromium.find()
+    if path is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(chromium.MISSING)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(chromium.FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser, site):
+    """A function that opens an address and gives the settled page, with its ``log``.
+
+    open_page("/book/intro.html", width=390, height=844, color_scheme="dark", reduced_motion="reduce")
+
+    ``base`` is the server that all of the page's requests must stay on, by default ``site``. Every page has a
+    context of its own, without storage or cache of an earlier one, and is closed at the end of the test.
+    """
+    contexts = []
+
+    def opener(path, width=1280, height=900, color_scheme="light", base=site, wait=True, **options):
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=color_scheme, **options)
+        contexts.append(context)
+        page = listen(context.new_page(), base)
+        page.goto(base + path)
+        if wait:
+            settle(page)
+        return page
+
+    yield opener
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(open_page):
+    """The same function under the name the tests of one page read best with: ``page("/book/intro.html")``."""
+    return open_page

@@ -1,0 +1,459 @@
+"""Data sets: every way in gives the same pictures, and every bad way in gets one clear sentence."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+
+from ddpm_core import checkpoint, data
+from ddpm_core.data import flip_some, load_images, pad_to, to_float, to_uint8
+from ddpm_core.files import file_sha256
+from ddpm_core.predict import V
+from ddpm_core.schedule import cosine
+from ddpm_core.unet import UNet
+
+NAMES = ["hat", "boot", "scarf"]
+
+
+def pictures(n, *shape, seed=0):
+    """n random uint8 images, (n, *shape)."""
+    return np.random.default_rng(seed).integers(0, 256, (n, *shape), dtype=np.uint8)
+
+
+def encoded(picture, kind="png"):
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, kind, **({"lossless": True} if kind == "webp" else {}))
+    return stream.getvalue()
+
+
+def write_shard(path, images, labels=None, texts=None, *, image="image", kind="png", names=NAMES, bare=False):
+    """A parquet file as the Hub writes it: a struct of bytes and path, and the features in the metadata."""
+    cells = [i if isinstance(i, bytes | None) else encoded(i, kind) for i in images]
+    columns = {image: cells if bare else [{"bytes": c, "path": f"{k}.{kind}"} for k, c in enumerate(cells)]}
+    features = {image: {"_type": "Image"}}
+    if labels is not None:
+        columns["label"] = list(labels)
+        features["label"] = {"_type": "ClassLabel", "names": names} if names else {"_type": "Value", "dtype": "int64"}
+    if texts is not None:
+        columns["text"] = list(texts)
+    table = pa.table(columns).replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path)
+
+
+def as_tensor(images):
+    images = images if images.ndim == 4 else images[..., None]
+    return torch.from_numpy(images).permute(0, 3, 1, 2)
+
+
+# ---- digits ----------------------------------------------------------------------------------------------------
+
+
+def test_the_digits_need_no_network_and_are_themselves():
+    from sklearn.datasets import load_digits
+
+    digits, theirs = load_images(), load_digits()
+    assert digits.images.shape == (1797, 1, 8, 8) and digits.images.dtype == torch.uint8 and len(digits) == 1797
+    assert digits.labels.tolist() == theirs.target.tolist() and digits.names == list("0123456789")
+    assert digits.images.min() == 0 and digits.images.max() == 255
+    back = (digits.images[:, 0].double() * 16 / 255).round()
+    assert torch.equal(back, torch.from_numpy(theirs.images))  # 17 shades of grey, none of them lost
+    assert digits.num_classes == 10 and len(digits.sha256) == 64 and digits.sha256 == load_images("digits").sha256
+    assert repr(digits) == "Images(1797 of 1x8x8, 10 classes, from 'digits')"
+
+
+# ---- parquet ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["png", "webp"])
+@pytest.mark.parametrize("column", ["image", "img"])
+def test_a_folder_in_the_hubs_layout_is_read(tmp_path, kind, column):
+    images = pictures(5, 6, 4, 3)
+    write_shard(tmp_path / "data" / "train-00000-of-00001.parquet", images, [0, 1, 2, 1, 0], image=column, kind=kind)
+    write_shard(tmp_path / "data" / "test-00000-of-00001.parquet", images[:2], [2, 2], image=column, kind=kind)
+    found = load_images(tmp_path)
+    assert torch.equal(found.images, as_tensor(images)) and found.images.is_contiguous()
+    assert found.labels.tolist() == [0, 1, 2, 1, 0] and found.labels.dtype == torch.long
+    assert found.names == NAMES and found.num_classes == 3 and found.captions is None
+    assert found.sha256 == file_sha256(tmp_path / "data" / "train-00000-of-00001.parquet")
+    assert load_images(tmp_path, split="test").labels.tolist() == [2, 2]
+
+
+def test_shards_are_read_in_order_as_one(tmp_path):
+    images = pictures(9, 4, 4)
+    for k in range(3):
+        part = slice(3 * k, 3 * k + 3)
+        write_shard(tmp_path / f"train-{k:05}-of-00003.parquet", images[part], [k] * 3, [f"picture {k}"] * 3)
+    found = load_images(tmp_path)
+    assert torch.equal(found.images, as_tensor(images)) and found.labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert found.captions == [f"picture {k}" for k in (0, 0, 0, 1, 1, 1, 2, 2, 2)]
+    assert found.sha256 == file_sha256(*sorted(tmp_path.glob("*.parquet")))
+
+
+def test_one_parquet_file_is_read_whatever_its_name(tmp_path):
+    images = pictures(3, 4, 4)
+    write_shard(tmp_path / "mine.parquet", images, [0, 5, 1], names=None, bare=True)
+    for place in (tmp_path, tmp_path / "mine.parquet"):
+        found = load_images(place)
+        assert torch.equal(found.images, as_tensor(images)) and found.names is None and found.num_classes == 6
+    write_shard(tmp_path / "mine.parquet", images)
+    assert load_images(tmp_path).labels is None and load_images(tmp_path).num_classes is None
+    assert "no labels" in repr(load_images(tmp_path))
+
+
+# ---- other ways in ---------------------------------------------------------------------------------------------
+
+
+def test_a_folder_of_pictures_takes_its_classes_from_the_subfolders(tmp_path):
+    images = pictures(4, 5, 5, 3)
+    for k, name in enumerate(["cat", "dog", "cat", "ant"]):
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / f"{k}.PNG").write_bytes(encoded(images[k]))
+    (tmp_path / "notes.txt").write_text("not a picture")
+    found = load_images(tmp_path)
+    assert found.names == ["ant", "cat", "dog"] and found.labels.tolist() == [0, 1, 1, 2]
+    assert torch.equal(found.images, as_tensor(images[[3, 0, 2, 1]]))
+
+
+def test_a_flat_folder_of_pictures_has_no_classes(tmp_path):
+    images = pictures(3, 5, 5, 3)
+    for k, name in enumerate(["a.png", "b.webp", "c.bmp"]):
+        (tmp_path / name).write_bytes(encoded(images[k], name[2:]))
+    found = load_images(tmp_path)
+    assert found.labels is None and found.names is None and torch.equal(found.images, as_tensor(images))
+
+
+@pytest.mark.parametrize("shape", [(4, 6), (4, 6, 3), (4, 6, 1)])
+def test_an_npz_is_read(tmp_path, shape):
+    images = pictures(5, *shape)
+    np.savez(tmp_path / "a.npz", images=images, labels=np.arange(5, dtype=np.uint8))
+    found = load_images(tmp_path / "a.npz")
+    assert torch.equal(found.images, as_tensor(images)) and found.labels.tolist() == [0, 1, 2, 3, 4]
+    np.savez_compressed(tmp_path / "b.npz", images=images)
+    assert load_images(str(tmp_path / "b.npz")).labels is None
+
+
+def test_a_single_picture_is_a_data_set_of_one(tmp_path):
+    image = pictures(1, 7, 5, 3)
+    (tmp_path / "one.png").write_bytes(encoded(image[0]))
+    found = load_images(tmp_path / "one.png")
+    assert torch.equal(found.images, as_tensor(image)) and found.sha256 == file_sha256(tmp_path / "one.png")
+
+
+def test_every_colour_mode_finds_its_channels(tmp_path):
+    grey, colour, alpha = pictures(1, 6, 6)[0], pictures(1, 6, 6, 3)[0], pictures(1, 6, 6, 4)[0]
+    palette = Image.fromarray(colour).quantize(8)
+    deep = grey.astype(np.uint16) * 256 + 17
+    for picture, wanted in (
+        (Image.fromarray(grey), grey[..., None]),
+        (Image.fromarray(colour), colour),
+        (Image.fromarray(alpha), alpha),
+        (palette, np.asarray(palette.convert("RGB"))),
+        (Image.fromarray(grey).convert("LA"), grey[..., None]),
+        (Image.fromarray(grey > 127), 255 * (grey > 127)[..., None].astype(np.uint8)),
+        (Image.fromarray(deep), grey[..., None]),  # 16 bits: the upper eight remain
+    ):
+        picture.save(tmp_path / "p.png")
+        assert torch.equal(load_images(tmp_path / "p.png").images, as_tensor(wanted[None].copy())), picture.mode
+
+
+# ---- between uint8 and the network -----------------------------------------------------------------------------
+
+
+def test_all_256_values_survive_the_way_to_floats_and_back():
+    values = torch.arange(256, dtype=torch.uint8)
+    x = to_float(values)
+    assert x.dtype == torch.float32 and x[0] == -1 and x[-1] == 1
+    torch.testing.assert_close(x.diff(), torch.full((255,), 2 / 255))
+    assert torch.equal(to_uint8(x), values)
+    assert torch.equal(to_uint8(x + 0.003), values) and torch.equal(to_uint8(x - 0.003), values)  # it rounds
+    assert to_uint8(torch.tensor([-7.0, 7.0])).tolist() == [0, 255]
+
+
+def test_floats_are_not_made_floats_again():
+    with pytest.raises(ValueError, match="need uint8 images"):
+        to_float(torch.zeros(3))
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_padding_centres_the_picture_on_black(dtype):
+    picture = torch.ones(2, 3, 4, 5).to(dtype)
+    padded = pad_to(picture, 8, 8)
+    assert padded.shape == (2, 3, 8, 8) and padded.dtype == dtype
+    assert torch.equal(padded[:, :, 2:6, 1:6], picture)
+    padded[:, :, 2:6, 1:6] = 0 if dtype == torch.uint8 else -1
+    assert (padded == (0 if dtype == torch.uint8 else -1)).all()
+    assert torch.equal(pad_to(picture, 4, 5), picture)
+    with pytest.raises(ValueError, match="need room for 4x5 images, but 8x4 is smaller"):
+        pad_to(picture, 8, 4)
+
+
+def test_flipping_mirrors_about_half_of_the_pictures_left_to_right():
+    x = torch.rand(1000, 1, 2, 3)
+    flipped = flip_some(x, torch.Generator().manual_seed(0))
+    mirrored = torch.tensor([torch.equal(a, b.flip(-1)) for a, b in zip(flipped, x, strict=True)])
+    kept = torch.tensor([torch.equal(a, b) for a, b in zip(flipped, x, strict=True)])
+    assert (mirrored ^ kept).all() and 430 < mirrored.sum() < 570
+
+
+def test_one_class_can_be_picked_by_name_or_number(tmp_path):
+    write_shard(tmp_path / "a.parquet", pictures(6, 4, 4), [0, 1, 2, 1, 0, 1], list("abcdef"))
+    found = load_images(tmp_path)
+    for label in (1, "1", "boot"):
+        boots = found.only(label)
+        assert torch.equal(boots.images, found.images[[1, 3, 5]]) and boots.captions == ["b", "d", "f"]
+        assert boots.labels is None and boots.num_classes is None
+    assert torch.equal(load_images().only("7").images, load_images().images[load_images().labels == 7])
+    for label in (7, "glove", "-1", -1):
+        with pytest.raises(ValueError, match=r"need one of the classes hat, boot, scarf \(or its number\)"):
+            found.only(label)
+    with pytest.raises(ValueError, match="need labels to pick class 'hat'"):
+        found.only(0).only("hat")
+
+
+# ---- bad ways in -----------------------------------------------------------------------------------------------
+
+
+def refused(message, *arguments, kind=ValueError):
+    with pytest.raises(kind, match=message) as caught:
+        load_images(*arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_path_that_is_not_there_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("nothing", "./nothing", "a/b/c", str(tmp_path / "no" / "such")):
+        refused("no such data: .*digits", name, kind=FileNotFoundError)
+
+
+def test_without_a_network_an_unknown_name_is_refused_and_digits_recommended(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tried = rf"{tmp_path}/nobody/nothing.*'nobody/nothing' in .*hub.*`digits` needs no network"
+    refused(tried, "nobody/nothing", kind=FileNotFoundError)
+
+
+def test_a_file_of_an_unknown_kind_is_refused(tmp_path):
+    (tmp_path / "a.txt").write_text("words")
+    refused("need a folder, a .parquet, a .npz or an image file", tmp_path / "a.txt")
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    refused("need parquet shards or image files.*holds neither", tmp_path)
+
+
+@pytest.mark.parametrize("damage", [lambda raw: raw[: len(raw) // 2], lambda raw: b"", lambda raw: b"PAR1" + raw[9:]])
+def test_a_corrupt_parquet_is_refused_by_name(tmp_path, damage):
+    for k in range(2):
+        write_shard(tmp_path / f"train-{k}.parquet", pictures(3, 4, 4))
+    (tmp_path / "train-1.parquet").write_bytes(damage((tmp_path / "train-1.parquet").read_bytes()))
+    refused(r"need a whole parquet file, but .*train-1\.parquet", tmp_path)
+
+
+def test_a_parquet_without_pictures_is_refused(tmp_path):
+    pq.write_table(pa.table({"words": ["a"], "label": [1]}), tmp_path / "train-0.parquet")
+    refused("need a column `image` or `img`, but .* has words, label", tmp_path)
+
+
+@pytest.mark.parametrize("bad", [b"not a picture", b"", None, encoded(pictures(1, 4, 4)[0])[:40]])
+@pytest.mark.parametrize("bare", [False, True])
+def test_a_picture_that_does_not_decode_is_named_by_its_row(tmp_path, bad, bare):
+    good = [encoded(p) for p in pictures(3, 4, 4)]
+    write_shard(tmp_path / "train-0.parquet", good)
+    write_shard(tmp_path / "train-1.parquet", [good[0], good[1], bad], bare=bare)
+    refused(r"need images that decode, but row 2 of .*train-1\.parquet", tmp_path)
+
+
+def test_a_row_that_only_points_elsewhere_is_named(tmp_path):
+    pq.write_table(pa.table({"image": [{"path": "elsewhere.png"}]}), tmp_path / "a.parquet")
+    refused(r"need images that decode, but row 0 of .*a\.parquet", tmp_path)
+
+
+def test_a_picture_file_that_does_not_decode_is_named(tmp_path):
+    (tmp_path / "good.png").write_bytes(encoded(pictures(1, 4, 4)[0]))
+    (tmp_path / "bad.png").write_bytes(b"not a picture")
+    refused(r"need images that decode, but .*bad\.png", tmp_path)
+
+
+def test_mixed_sizes_and_colours_are_refused(tmp_path):
+    (tmp_path / "a.png").write_bytes(encoded(pictures(1, 4, 4)[0]))
+    (tmp_path / "b.png").write_bytes(encoded(pictures(1, 4, 5)[0]))
+    refused(r"images of one size and colour mode.*\(4, 4, 1\) and \(4, 5, 1\)", tmp_path)
+    (tmp_path / "b.png").write_bytes(encoded(pictures(1, 4, 4, 3)[0]))
+    refused(r"\(4, 4, 1\) and \(4, 4, 3\)", tmp_path)
+
+
+def test_an_unknown_split_is_refused_and_told_what_there_is(tmp_path):
+    write_shard(tmp_path / "train-0.parquet", pictures(2, 4, 4))
+    refused(r"need a split that .* has \(train-0.parquet\), but got 'test'", tmp_path, "test")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        (dict(images=pictures(3, 4, 4).astype(np.float32)), "need `images`.*of uint8"),
+        (dict(images=pictures(3, 4)), "need `images`"),
+        (dict(pictures=pictures(3, 4, 4)), "but it holds pictures"),
+        (dict(images=pictures(0, 4, 4)), "need at least one image"),
+        (dict(images=pictures(3, 4, 4), labels=np.arange(4)), r"one label per image.* 3 images and labels \(4,\)"),
+        (dict(images=pictures(3, 4, 4), labels=np.eye(3, dtype=int)), "one label per image"),
+        (dict(images=pictures(3, 4, 4), labels=np.array(["a", "b", "c"])), "whole numbers from 0 up.*'a'"),
+        (dict(images=pictures(3, 4, 4), labels=np.array([0.5, 1, 2])), "whole numbers from 0 up"),
+        (dict(images=pictures(3, 4, 4), labels=np.array([0, -1, 2])), "whole numbers from 0 up"),
+    ],
+)
+def test_an_npz_with_the_wrong_arrays_is_refused(tmp_path, arrays, message):
+    np.savez(tmp_path / "a.npz", **arrays)
+    refused(message, tmp_path / "a.npz")
+
+
+def test_a_parquet_with_labels_missing_is_refused(tmp_path):
+    write_shard(tmp_path / "train-0.parquet", pictures(2, 4, 4), [0, None])
+    refused("whole numbers from 0 up", tmp_path)
+    write_shard(tmp_path / "train-0.parquet", pictures(2, 4, 4), [0, 1])
+    write_shard(tmp_path / "train-1.parquet", pictures(2, 4, 4))
+    refused("one label per image", tmp_path)
+
+
+def test_a_truncated_npz_is_refused(tmp_path):
+    np.savez(tmp_path / "a.npz", images=pictures(3, 4, 4))
+    raw = (tmp_path / "a.npz").read_bytes()
+    for keep in (0, 100, len(raw) - 30):
+        (tmp_path / "a.npz").write_bytes(raw[:keep])
+        refused("need a whole .npz file", tmp_path / "a.npz")
+
+
+# ---- the Hub ---------------------------------------------------------------------------------------------------
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@contextmanager
+def hub(repositories):
+    """As much of the Hub as a download asks for, on the loopback: {"datasets/owner/name": {path: bytes}}."""
+
+    class Hub(BaseHTTPRequestHandler):
+        def log_message(self, *arguments):
+            pass
+
+        def do_GET(self):
+            path = self.path.split("?")[0].strip("/")
+            for repository, files in repositories.items():
+                if path == f"api/{repository}/revision/main":
+                    return self.answer(json.dumps({"id": repository, "sha": COMMIT, "siblings": []}).encode())
+                if path == f"api/{repository}/tree/{COMMIT}":
+                    tree = [
+                        {"type": "file", "path": p, "size": len(raw), "oid": f"{len(p):040}"}
+                        for p, raw in files.items()
+                    ]
+                    return self.answer(json.dumps(tree).encode())
+                for file, raw in files.items():
+                    where = repository.removeprefix("models/")
+                    if path in (f"{where}/resolve/{COMMIT}/{file}", f"{where}/resolve/main/{file}"):
+                        return self.answer(raw, file)
+            self.send_response(404)
+            self.send_header("X-Error-Code", "RepoNotFound")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_HEAD = do_GET
+
+        def answer(self, raw, file=None):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(raw)))
+            self.send_header("Content-Type", "application/octet-stream" if file else "application/json")
+            if file:
+                self.send_header("ETag", f'"{hash(raw):x}"')
+                self.send_header("X-Repo-Commit", COMMIT)
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(raw)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+ASK = """
+import json, sys, torch
+from ddpm_core import checkpoint, data
+for kind, name in (line.split() for line in sys.argv[1:]):
+    try:
+        if kind == "model":
+            answer = checkpoint.load(name).about
+        else:
+            found = data.load_images(name, split=kind)
+            answer = dict(pixels=found.images.tolist(), labels=found.labels.tolist())
+            answer |= dict(names=found.names, sha256=found.sha256)
+    except (ValueError, FileNotFoundError) as error:
+        answer = f"{type(error).__name__}: {error}"
+    print(json.dumps(answer))
+"""
+
+
+def ask(tmp_path, endpoint, *lines):
+    """What another process gets from this endpoint: huggingface_hub reads it when it is imported."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
+    ours = dict(HF_ENDPOINT=endpoint, HF_HOME=str(tmp_path / "home"), HF_HUB_DISABLE_XET="1", OMP_NUM_THREADS="1")
+    command = [sys.executable, "-W", "ignore", "-c", ASK, *lines]
+    done = subprocess.run(command, env=kept | ours, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_the_hubs_copy_takes_the_same_path_as_a_local_one(tmp_path):
+    local = tmp_path / "local"
+    write_shard(local / "data" / "train-00000-of-00001.parquet", pictures(3, 4, 4), [0, 2, 1])
+    write_shard(local / "data" / "test-00000-of-00001.parquet", pictures(2, 4, 4, seed=1), [1, 1])
+    files = {str(p.relative_to(local)): p.read_bytes() for p in local.rglob("*.parquet")}
+    model = checkpoint.save(tmp_path / "model", checkpoint.Trained(UNet(1, (8,)), cosine(5), V, {"size": [8, 8]}))
+    repositories = {
+        "datasets/club/hats": files | {"README.md": b"# Hats"},
+        "datasets/club/bare": {"README.md": b"# Nothing here"},
+        "models/club/model": {"model.safetensors": model.read_bytes()},
+    }
+    with hub(repositories) as endpoint:
+        answers = ask(
+            tmp_path, endpoint, "train club/hats", "test club/hats", "train club/bare", "train club/none",
+            "model club/model", "model club/none", "validation club/hats",
+        )  # fmt: skip
+    for answer, split in zip(answers, ("train", "test"), strict=False):
+        here = load_images(local, split)
+        assert answer == dict(
+            pixels=here.images.tolist(), labels=here.labels.tolist(), names=here.names, sha256=here.sha256
+        )
+    assert answers[2].startswith("FileNotFoundError: need parquet files called train-*.parquet")
+    assert "FileNotFoundError: no such data" in answers[3] and "'club/none'" in answers[3] and "`digits`" in answers[3]
+    assert answers[4] == {"size": [8, 8]}
+    assert answers[5].startswith("CheckpointError: no checkpoint") and "'club/none'" in answers[5]
+    assert "need a split that" in answers[6] and "'validation'" in answers[6]
+    assert all("\n" not in a for a in answers if isinstance(a, str))
+    # once fetched it needs no network any more: the server is gone
+    assert ask(tmp_path, endpoint, "train club/hats") == answers[:1]
+
+
+def test_no_network_is_said_in_one_sentence(tmp_path):
+    (answer,) = ask(tmp_path, "http://127.0.0.1:9", "train club/hats")  # the discard port: nobody listens
+    assert answer.startswith("FileNotFoundError: no such data") and "\n" not in answer
+    assert str(tmp_path / "home") in answer and "`digits` needs no network" in answer
+
+
+def test_a_digit_is_not_a_path(tmp_path, monkeypatch):
+    """`digits` means the digits even where a folder of that name lies."""
+    (tmp_path / "digits").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert len(data.load_images("digits")) == 1797

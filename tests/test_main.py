@@ -1,0 +1,334 @@
+"""The command line, end to end: train, sample, resume, interrupt, and one sentence for each mistake."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ddpm_core import checkpoint, recipe, trainer
+from ddpm_core.__main__ import main
+from ddpm_core.data import load_images
+from ddpm_core.files import read_tensors
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """A run of three steps on the digits, made once; tests that change it work on their own."""
+    out = tmp_path_factory.mktemp("runs") / "digits"
+    assert main(["train", "--device", "cpu", "--steps", "3", "--batch", "8", "--out", str(out)]) == 0
+    return out
+
+
+def short(*more, out):
+    return main(["train", "--device", "cpu", "--batch", "8", "--out", str(out), *more])
+
+
+def size(picture):
+    with Image.open(picture) as opened:
+        return opened.size
+
+
+def failed(capsys, arguments):
+    """Run a command that must fail; returns its one sentence."""
+    capsys.readouterr()
+    assert main([str(a) for a in arguments]) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if "error" in line.lower()]
+    assert len(errors) == 1 and errors[0].startswith("error: ")
+    return errors[0].removeprefix("error: ")
+
+
+# ---- what works ------------------------------------------------------------------------------------------------
+
+
+def test_training_leaves_a_checkpoint_and_a_picture(digits):
+    names = ["config.json", "model.safetensors", "samples.png", "training.safetensors"]
+    assert sorted(p.name for p in digits.iterdir()) == names
+    trained = checkpoint.load(digits)
+    assert trained.net.config["num_classes"] == 10 and trained.schedule.T == 1000
+    about = trained.about
+    assert about["size"] == [8, 8] and about["trained_steps"] == 3 and about["images_seen"] == 24
+    assert about["data"] == "digits" and about["data_sha256"] == load_images().sha256 and about["seed"] == 0
+    assert about["loss"] > 0 and about["minutes"] >= 0 and about["batch"] == 8 and about["device"]
+    assert size(digits / "samples.png") == (10 * 10 - 2, 6 * 10 - 2)  # ten a row, eight pixels and a gap
+
+
+def test_samples_come_as_arrays_with_their_labels(digits, tmp_path, capsys):
+    out = tmp_path / "samples.npz"
+    command = ["sample", str(digits), "--n", "13", "--steps", "2", "--seed", "1", "--out", str(out)]
+    assert main(command) == 0
+    assert "13 images, 2 steps of dpm, guidance 0, seed 1" in capsys.readouterr().out
+    with np.load(out) as first:
+        assert first["images"].shape == (13, 8, 8, 1) and first["images"].dtype == np.uint8
+        assert first["labels"].tolist() == [*range(10), 0, 1, 2]
+        images = first["images"]
+    trained = checkpoint.load(digits)
+    wanted = recipe.sample(trained, 13, labels=recipe.every_label(13, 10), steps=2, seed=1)
+    assert np.array_equal(images, wanted.permute(0, 2, 3, 1).numpy())
+    for seed, same in (("1", True), ("2", False)):
+        assert main([*command[:-3], seed, "--out", str(out)]) == 0
+        with np.load(out) as again:
+            assert np.array_equal(again["images"], images) == same
+
+
+@pytest.mark.parametrize("sampler", list(recipe.SAMPLERS))
+def test_every_sampler_draws_every_label_with_guidance(digits, tmp_path, sampler, monkeypatch):
+    asked, out = [], tmp_path / "samples.npz"
+    plain = trainer.nn.Module.__call__
+
+    def counted(self, *arguments, **keywords):
+        if type(self).__name__ == "UNet":
+            asked.append((arguments[1][0].item(), keywords.get("labels")))
+        return plain(self, *arguments, **keywords)
+
+    if sampler != "ddpm":  # which walks all thousand steps: checked in test_sampler
+        monkeypatch.setattr(trainer.nn.Module, "__call__", counted)
+        command = ["sample", digits, "--n", 3, "--steps", 4, "--sampler", sampler, "--label", 7, "--guidance", 1.5]
+        assert main([str(a) for a in [*command, "--out", out]]) == 0
+        with np.load(out) as drawn:
+            assert drawn["labels"].tolist() == [7, 7, 7] and drawn["images"].shape == (3, 8, 8, 1)
+        assert [t for t, labels in asked if labels is not None] == [1000, 750, 500, 250]
+        assert [t for t, labels in asked if labels is None] == [1000, 750, 500, 250]
+        assert all(labels.tolist() == [7, 7, 7] for _, labels in asked if labels is not None)
+    else:
+        trained = checkpoint.load(digits)
+        assert next(recipe.chain(trained, 2, sampler=sampler))[0] == trained.schedule.T
+
+
+def test_samples_come_as_a_picture(digits, tmp_path):
+    out = tmp_path / "new" / "grid.png"
+    assert main(["sample", str(digits), "--n", "20", "--steps", "2", "--out", str(out)]) == 0
+    assert size(out) == (98, 18) and [p.name for p in out.parent.iterdir()] == ["grid.png"]
+
+
+def test_resuming_goes_on_where_the_run_stood(tmp_path, capsys):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert short("--steps", "4", out=whole) == 0
+    interrupted_after(2, parts)
+    assert "--resume" in capsys.readouterr().out
+    assert short("--steps", "4", "--resume", out=parts) == 0
+    assert "resuming" in capsys.readouterr().out
+    a, b = (read_tensors(out / "model.safetensors")[0] for out in (whole, parts))
+    assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+    assert checkpoint.load(parts).about["trained_steps"] == 4
+    assert (whole / "samples.png").read_bytes() == (parts / "samples.png").read_bytes()
+
+
+def interrupted_after(step, out):
+    """Ctrl-C in the loss of this step."""
+    plain, calls = recipe.training_loss, []
+
+    def loss(*arguments, **keywords):
+        calls.append(1)
+        if len(calls) == step:
+            os.kill(os.getpid(), signal.SIGINT)
+        return plain(*arguments, **keywords)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recipe, "training_loss", loss)
+        assert short("--steps", "4", out=out) == 130
+    assert checkpoint.load(out).about["trained_steps"] == step
+
+
+def test_resuming_a_finished_run_changes_nothing(tmp_path, capsys):
+    out = tmp_path / "digits"
+    assert short("--steps", "2", out=out) == 0
+    before = {p.name: p.read_bytes() for p in out.iterdir()}
+    assert short("--steps", "2", "--resume", out=out) == 0
+    assert {p.name: p.read_bytes() for p in out.iterdir()} == before
+    assert "2 steps" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_a_second_run_moves_the_first_aside(tmp_path, capsys):
+    out = tmp_path / "digits"
+    for seed in ("0", "1", "2"):
+        assert short("--steps", "1", "--seed", seed, out=out) == 0
+    seeds = {folder.name: checkpoint.load(folder).about["seed"] for folder in tmp_path.iterdir()}
+    assert seeds == {"digits-1": 0, "digits-2": 1, "digits": 2}
+    assert f"it now lies in {out}-2" in capsys.readouterr().out
+
+
+def test_one_class_is_trained_without_labels_and_other_data_by_their_path(tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    colours = np.random.default_rng(0).integers(0, 256, (6, 9, 11, 3), dtype=np.uint8)
+    np.savez(folder / "a.npz", images=colours, labels=np.array([0, 1, 1, 0, 1, 0]))
+    assert short("--steps", "1", "--data", str(folder / "a.npz"), "--only", "1", out=tmp_path / "out") == 0
+    trained = checkpoint.load(tmp_path / "out")
+    assert trained.net.num_classes is None and trained.net.in_channels == 3
+    assert trained.about["size"] == [10, 12] and trained.about["only"] == "1"  # padded to what the network halves
+    assert trained.about["data"] == "mine/a.npz"  # and nothing of this machine's other folders
+    assert main(["sample", str(tmp_path / "out"), "--n", "2", "--steps", "1", "--out", str(tmp_path / "s.npz")]) == 0
+    with np.load(tmp_path / "s.npz") as drawn:
+        assert drawn.files == ["images"] and drawn["images"].shape == (2, 10, 12, 3)
+
+
+def test_minutes_end_a_run(tmp_path):
+    assert short("--minutes", "0.02", out=tmp_path / "out") == 0
+    about = checkpoint.load(tmp_path / "out").about
+    assert about["trained_steps"] >= 1 and 0.02 <= about["minutes"] < 0.1
+
+
+def test_checkpoints_are_kept_on_the_way(tmp_path, monkeypatch):
+    saved = []
+    plain = trainer.save
+    monkeypatch.setattr(trainer, "save", lambda state, path: saved.append(state.step) or plain(state, path))
+    assert short("--steps", "25", "--save-every", "1e-9", out=tmp_path / "out") == 0
+    assert saved == [10, 20, 25, 25]
+
+
+# ---- what stops ------------------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_saves_and_says_how_to_resume(tmp_path):
+    out = tmp_path / "digits"
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    command = [
+        sys.executable,
+        "-m",
+        "ddpm_core",
+        "train",
+        "--device",
+        "cpu",
+        "--steps",
+        "100000",
+        "--save-every",
+        "0.05",
+    ]
+    process = subprocess.Popen(
+        [*command, "--out", str(out)], env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        while process.poll() is None and not (out / "config.json").exists():  # it trains
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        printed, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 130, errors
+    assert "nothing is lost" in printed and "--resume" in printed and "Traceback" not in errors
+    steps = json.loads(read_tensors(out / "training.safetensors")[1]["progress"])["step"]
+    assert checkpoint.load(out).about["trained_steps"] == steps > 0 and f"step {steps}" in printed
+    assert sorted(p.name for p in out.iterdir()) == ["config.json", "model.safetensors", "training.safetensors"]
+
+
+def test_ctrl_c_while_drawing_ends_without_a_traceback(digits, tmp_path, monkeypatch):
+    monkeypatch.setattr(recipe, "sample", lambda *a, **k: os.kill(os.getpid(), signal.SIGINT))
+    assert main(["sample", str(digits), "--out", str(tmp_path / "s.png")]) == 130
+    assert not (tmp_path / "s.png").exists()
+
+
+def test_a_lost_loss_stops_names_the_step_and_keeps_the_last_checkpoint(tmp_path, capsys, monkeypatch):
+    out, plain, calls = tmp_path / "digits", recipe.training_loss, []
+
+    def loss(*arguments, **keywords):
+        calls.append(1)
+        return plain(*arguments, **keywords) * (float("nan") if len(calls) == 14 else 1)
+
+    monkeypatch.setattr(recipe, "training_loss", loss)
+    command = ["train", "--device", "cpu", "--steps", "40", "--batch", "8", "--save-every", "1e-9", "--out", out]
+    sentence = failed(capsys, command)
+    assert "the loss became nan at step 14." in sentence and f"{out} is the last good one" in sentence
+    assert "--lr" in sentence
+    assert checkpoint.load(out).about["trained_steps"] == 10
+    assert all(w.isfinite().all() for w in read_tensors(out / "model.safetensors")[0].values())
+    monkeypatch.undo()
+    assert short("--steps", "12", "--resume", out=out) == 0
+
+
+def test_a_loss_lost_before_the_first_checkpoint_says_so(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(recipe, "training_loss", lambda net, s, x0, *rest: 0 * net(x0, rest[0]).mean() + float("inf"))
+    sentence = failed(capsys, ["train", "--device", "cpu", "--steps", "3", "--data", "digits", "--out", tmp_path / "x"])
+    assert "the loss became inf at step 1." in sentence and "nothing was saved before" in sentence
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_full_disk_stops_with_one_sentence_and_the_last_checkpoint(tmp_path, capsys, monkeypatch):
+    out = tmp_path / "digits"
+    assert short("--steps", "2", out=out) == 0
+    before = {p.name: p.read_bytes() for p in out.iterdir()}
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    sentence = failed(capsys, ["train", "--device", "cpu", "--batch", 8, "--steps", 4, "--resume", "--out", out])
+    assert "No space left on device" in sentence
+    assert {p.name: p.read_bytes() for p in out.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--data", "nowhere"], "no such data"),
+        (["train", "--only", "11"], "need one of the classes 0, 1, 2"),
+        (["train", "--resume"], "need a checkpoint, but there is no file"),
+        (["train", "--device", "cuda"], "'cuda' is not available; try --device cpu"),
+        (["train", "--device", "abacus"], "'abacus' is not available"),
+        (["sample", "nowhere"], "nowhere"),
+        (["sample", "DIGITS", "--n", "0"], "need at least one image"),
+        (["sample", "DIGITS", "--n", "-3"], "need at least one image"),
+        (["sample", "DIGITS", "--n", "-3", "--label", "2"], "need at least one image"),
+        (["sample", "DIGITS", "--steps", "1001"], "between 1 and T = 1000 steps, but got 1001"),
+        (["sample", "DIGITS", "--label", "10"], r"labels in 0..9"),
+        (["sample", "DIGITS", "--label", "cat"], r"labels in 0..9"),
+        (["sample", "DIGITS", "--device", "cuda"], "'cuda' is not available"),
+        (["sample", "DIGITS", "--out", "samples.jpg"], "need --out to end in .npz or .png, but got samples.jpg"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_status_2(arguments, message, digits, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert message in failed(capsys, [digits if a == "DIGITS" else a for a in arguments])
+    assert list(tmp_path.iterdir()) == []  # and nothing is left lying about
+
+
+def test_guidance_without_classes_is_refused(tmp_path, capsys):
+    assert short("--steps", "1", "--only", "3", out=tmp_path / "threes") == 0
+    sample = ["sample", tmp_path / "threes", "--out", tmp_path / "s.png"]
+    assert "guidance pulls towards a label" in failed(capsys, [*sample, "--guidance", 2])
+    assert "for this network" in failed(capsys, [*sample, "--label", 3])
+
+
+def test_resuming_with_other_data_is_refused_and_leaves_the_run_alone(tmp_path, capsys):
+    out = tmp_path / "digits"
+    assert short("--steps", "1", out=out) == 0
+    before = {p.name: p.read_bytes() for p in out.iterdir()}
+    command = ["train", "--device", "cpu", "--steps", 4, "--only", 3, "--resume", "--out", out]
+    assert "need a checkpoint of this very network" in failed(capsys, command)
+    assert {p.name: p.read_bytes() for p in out.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--steps", "0"], "need a number above 0, but got 0"),
+        (["train", "--steps", "many"], "invalid int value: 'many'"),
+        (["train", "--minutes", "-1"], "need a number above 0"),
+        (["train", "--minutes", "nan"], "need a number above 0"),
+        (["train", "--steps", "3", "--minutes", "1"], "not allowed with argument"),
+        (["train", "--lr", "0"], "need a number above 0"),
+        (["sample", "x", "--sampler", "euler"], "invalid choice: 'euler'"),
+        (["sample"], "required: checkpoint"),
+        (["paint"], "invalid choice: 'paint'"),
+        ([], "required"),
+    ],
+)
+def test_an_argument_that_cannot_be_is_exit_status_2(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    printed = capsys.readouterr().err
+    assert caught.value.code == 2 and message in printed and printed.count("error: ") == 1
+
+
+def test_the_module_runs_as_a_command():
+    done = subprocess.run([sys.executable, "-m", "ddpm_core", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0 and "train" in done.stdout and "sample" in done.stdout
