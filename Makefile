@@ -38,6 +38,7 @@ colab: $(READY)
 	$(BIN)/python tools/colab.py $(NAMES)
 
 notebooks: $(READY)
+	$(BIN)/python tools/shelf.py
 	$(BIN)/python tools/notebooks.py
 	$(BIN)/python tools/equations.py
 

@@ -4,8 +4,10 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def train(options: argparse.Namespace) -> int:
     """Train on a data set; OUT gets model.safetensors, config.json, training.safetensors and samples.png."""
-    out = Path(options.out)
-    images = data.load_images(options.data)
+    out, images = Path(options.out), data.load_images(options.data)
     if options.only is not None:
         images = images.only(options.only)
     cook = recipe.suits(images)
@@ -42,80 +43,87 @@ def train(options: argparse.Namespace) -> int:
     state = trainer.start(
         net, lr=cook.lr, ema_decay=cook.ema_decay, mixed_precision=options.mixed_precision, device=options.device
     )
-    if options.resume:
-        trainer.resume(state, out / checkpoint.TRAINING)
-        print(f"resuming {out} at step {state.step}")
-    elif (aside := _move_aside(out)) is not None:
-        print(f"{out} held an earlier run; it now lies in {aside}")
     about = {
         "size": list(pixels.shape[2:]), "names": images.names, "sampler": cook.sampler, "steps": cook.steps,
         "data": "/".join(Path(options.data).parts[-2:]), "data_sha256": images.sha256, "only": options.only,
         "seed": options.seed, "batch": cook.batch, "lr": cook.lr, "ema_decay": cook.ema_decay,
         "device": show.device_name(state.accelerator.device), "date": date.today().isoformat(),
     }  # fmt: skip
-
-    def keep(loss: float | None) -> None:
-        """Both files; each is whole at any moment."""
-        reached = {
-            "trained_steps": state.step,
-            "images_seen": state.images,
-            "minutes": round(state.seconds / 60, 2),
-            "loss": loss,
-        }
-        trainer.save(state, out / checkpoint.TRAINING)
-        if state.accelerator.is_main_process:
-            trained = checkpoint.Trained(trainer.averaged(state), cook.schedule, cook.predict, about | reached)
-            checkpoint.save(out, trained)
+    if options.resume:
+        if (out / checkpoint.MODEL).exists():
+            _same_run(checkpoint.load(out).about, about)
+        trainer.resume(state, out / checkpoint.TRAINING)
+        print(f"resuming {out} at step {state.step}")
+    elif (aside := _move_aside(out)) is not None:
+        print(f"{out} held an earlier run; it now lies in {aside}")
 
     batch_at = recipe.batches(
         pixels, images.labels, cook.schedule, batch=cook.batch, seed=options.seed,
         label_drop=cook.label_drop, no_label=images.num_classes, flips=cook.flips,
     )  # fmt: skip
-    loss, saved = None, time.monotonic()
-    bar = tqdm(total=100, unit="%", disable=not state.accelerator.is_main_process, bar_format="{l_bar}{bar}| {postfix}")
-    steps = None if options.minutes else options.steps
+    length = {"minutes": options.minutes} if options.minutes else {"steps": options.steps}
+    loss = recipe.objective(cook.schedule, cook.predict, cook.weight)
     try:
-        for progress in trainer.run(
-            state,
-            batch_at,
-            recipe.objective(cook.schedule, cook.predict, cook.weight),
-            steps=steps,
-            minutes=options.minutes,
-        ):
-            loss = progress.loss if loss is None else 0.9 * loss + 0.1 * progress.loss
-            bar.update(100 * progress.fraction - bar.n)
-            bar.set_postfix_str(
-                f"step {progress.step}, loss {loss:.4f}, {progress.images / progress.seconds:.0f} images/s"
-            )
-            if time.monotonic() - saved > options.save_every:
-                keep(loss)
-                saved = time.monotonic()
+        _with_a_bar(
+            trainer.run(state, batch_at, loss, **length), partial(_keep, state, cook, about, out), options.save_every
+        )
     except KeyboardInterrupt:
-        keep(loss)
-        bar.close()
         print(f"\nstopped at step {state.step}, nothing is lost; go on with the same command and --resume")
         return 130
     except FloatingPointError as error:
-        bar.close()
-        kept = (
-            f"the checkpoint in {out} is the last good one"
-            if (out / checkpoint.MODEL).exists()
-            else "nothing was saved before"
-        )
+        there = (out / checkpoint.MODEL).exists()
+        kept = f"the checkpoint in {out} is the last good one" if there else "nothing was saved before"
         raise FloatingPointError(f"{error} Training stopped; {kept}. A smaller --lr may help.") from error
-    bar.close()
-    if loss is not None:  # else --resume found nothing left to do
-        keep(loss)
-    trained = checkpoint.load(out)
-    _write(
-        out / "samples.png",
-        *_draw(trained, 60, cook.steps, 0.0, options.seed, cook.sampler, None, state.accelerator.device),
-    )
-    seen, minutes, loss = (trained.about[key] for key in ("images_seen", "minutes", "loss"))
-    print(
-        f"{out}: {state.step} steps, {seen} images in {minutes} minutes, loss {loss:.4f}; look at {out / 'samples.png'}"
-    )
+    if state.accelerator.is_main_process:
+        trained = checkpoint.load(out)
+        how = dict(steps=cook.steps, sampler=cook.sampler, seed=options.seed, device=state.accelerator.device)
+        _write(out / "samples.png", *_draw(trained, 60, None, **how))
+        seen, minutes, loss = (trained.about[key] for key in ("images_seen", "minutes", "loss"))
+        print(
+            f"{out}: {state.step} steps, {seen} images in {minutes} minutes, loss {loss:.4f}; see {out / 'samples.png'}"
+        )
     return 0
+
+
+def _with_a_bar(run: Iterator[trainer.Progress], keep: Callable[[float | None], None], save_every: float) -> None:
+    """Go through a run with a progress bar; keep it every so many seconds, at its end, and when it is interrupted."""
+    loss, saved, progress = None, time.monotonic(), None
+    try:
+        with tqdm(total=100, bar_format="{l_bar}{bar}| {postfix}") as bar:
+            for progress in run:
+                loss = progress.loss if loss is None else 0.9 * loss + 0.1 * progress.loss
+                rate = progress.images / progress.seconds
+                bar.set_postfix_str(f"step {progress.step}, loss {loss:.4f}, {rate:.0f} images/s", refresh=False)
+                bar.update(100 * progress.fraction - bar.n)
+                if time.monotonic() - saved > save_every:
+                    keep(loss)
+                    saved = time.monotonic()
+    except KeyboardInterrupt:
+        keep(loss)
+        raise
+    if progress is not None:  # else --resume found nothing left to do
+        keep(loss)
+
+
+def _keep(state: trainer.State, cook: recipe.Recipe, about: dict, out: Path, loss: float | None) -> None:
+    """What `--resume` needs, then the model; each file is whole at any moment."""
+    if not state.whole:
+        print("\nstopped within a step: the checkpoint before it stands")
+        return
+    reached = {"trained_steps": state.step, "images_seen": state.images, "minutes": round(state.seconds / 60, 2)}
+    trainer.save(state, out / checkpoint.TRAINING)
+    if state.accelerator.is_main_process:
+        about = about | reached | {"loss": loss}
+        checkpoint.save(out, checkpoint.Trained(trainer.averaged(state), cook.schedule, cook.predict, about))
+
+
+def _same_run(earlier: dict, now: dict) -> None:
+    """A run is resumed with the data and settings that it began with, or not at all."""
+    for key in ("data_sha256", "only", "seed", "batch", "lr"):
+        if earlier.get(key) != now[key]:
+            raise ValueError(
+                f"need the run's own {key} to resume it, which is {earlier.get(key)!r}, but got {now[key]!r}."
+            )
 
 
 def sample(options: argparse.Namespace) -> int:
@@ -124,17 +132,21 @@ def sample(options: argparse.Namespace) -> int:
         raise ValueError(f"need --out to end in .npz or .png, but got {options.out}.")
     trainer.check_device(options.device)
     trained = checkpoint.load(options.checkpoint)
-    steps, sampler = options.steps or trained.about["steps"], options.sampler or trained.about["sampler"]
-    drawn = _draw(
-        trained, options.n, steps, options.guidance, options.seed, sampler, options.label, options.device or "cpu"
-    )
+    how = {
+        "steps": options.steps or trained.about["steps"], "sampler": options.sampler or trained.about["sampler"],
+        "guidance": options.guidance, "seed": options.seed,
+    }  # fmt: skip
+    began = time.perf_counter()
+    drawn = _draw(trained, options.n, options.label, device=options.device or "cpu", **how)
+    seconds = time.perf_counter() - began
     _write(Path(options.out), *drawn)
-    how = f"{steps} steps of {sampler}, guidance {options.guidance:g}, seed {options.seed}"
-    print(f"{options.out}: {options.n} images, {how}")
+    said = f"{how['steps']} steps of {how['sampler']}, guidance {options.guidance:g}, seed {options.seed}"
+    print(f"{options.out}: {options.n} images, {said}, drawn in {seconds:.1f} s")
     return 0
 
 
-def _draw(trained, n: int, steps: int, guidance: float, seed: int, sampler: str, label: str | None, device):
+def _draw(trained: checkpoint.Trained, n: int, label: str | None, **how) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """n images uint8 (n, C, H, W) of one class, or of all in turn, and their labels if the network has any."""
     if n < 1:
         raise ValueError(f"need at least one image to draw, but got --n {n}.")
     classes, labels = trained.net.num_classes, None
@@ -144,8 +156,7 @@ def _draw(trained, n: int, steps: int, guidance: float, seed: int, sampler: str,
         labels = torch.full((n,), number)
     elif classes:
         labels = recipe.every_label(n, classes)
-    how = dict(labels=labels, steps=steps, guidance=guidance, seed=seed, sampler=sampler, device=device)
-    return recipe.sample(trained, n, **how), labels
+    return recipe.sample(trained, n, labels=labels, **how), labels
 
 
 def _write(path: Path, images: torch.Tensor, labels: torch.Tensor | None) -> None:

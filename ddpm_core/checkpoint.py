@@ -54,9 +54,9 @@ def load(name_or_path: str | Path, sha256: str | None = None) -> Trained:
     Raises CheckpointError in one sentence.
     """
     path = _find(name_or_path)
+    tensors, header = read_tensors(path)
     if sha256 is not None and (found := file_sha256(path)) != sha256:
         raise CheckpointError(f"need {path} with sha256 {sha256[:12]}..., but it has {found[:12]}....")
-    tensors, header = read_tensors(path)
     try:
         description = json.loads(header["description"])
         net = UNet(**description["network"])

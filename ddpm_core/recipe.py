@@ -14,7 +14,7 @@ from .checkpoint import Trained
 from .data import Images, flip_some, pad_to, to_float, to_uint8
 from .loss import draw_times, training_loss
 from .predict import Prediction, V
-from .sampler import Steps, ancestral, ddim, denoiser, dpm_solver, even_times, guided, last
+from .sampler import Steps, ancestral, clamped, ddim, denoiser, dpm_solver, even_times, guided, last
 from .schedule import Schedule, cosine
 from .trainer import BatchAt, rows_at, seeded
 from .unet import UNet
@@ -157,7 +157,7 @@ def chain(
     denoise = denoiser(asked, schedule, trained.predict)
     if guidance:
         denoise = guided(denoise, denoiser(net, schedule, trained.predict), guidance)
-    return SAMPLERS[sampler](denoise, schedule, x_T, steps, generator)
+    return SAMPLERS[sampler](clamped(denoise), schedule, x_T, steps, generator)
 
 
 def sample(

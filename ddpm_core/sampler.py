@@ -21,23 +21,21 @@ Denoise = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) -> x0_hat, both shaped 
 Steps = Iterator[tuple[int, Tensor]]
 
 
-def denoiser(net: Network, schedule: Schedule, predict: Prediction = EPS, clamp: float | None = 1.0) -> Denoise:
-    """x0_hat from the network's answer, held to [-clamp, clamp] where images live; clamp=None for other data.
+def denoiser(net: Network, schedule: Schedule, predict: Prediction = EPS) -> Denoise:
+    """x0_hat from the network's answer; see `clamped` for images."""
+    return lambda x_t, t: predict.to_x0(schedule, net(x_t, t.to(x_t.device)), x_t, t)
 
-    The clamp is in the paper's code, not in its Algorithm 2.
-    """
 
-    def denoise(x_t: Tensor, t: Tensor) -> Tensor:
-        x0_hat = predict.to_x0(schedule, net(x_t, t.to(x_t.device)), x_t, t)
-        return x0_hat if clamp is None else x0_hat.clamp(-clamp, clamp)
-
-    return denoise
+def clamped(denoise: Denoise, bound: float = 1.0) -> Denoise:
+    """x0_hat held to [-bound, bound], where images live: in the paper's code, though not in its Algorithm 2."""
+    return lambda x_t, t: denoise(x_t, t).clamp(-bound, bound)
 
 
 def guided(conditional: Denoise, unconditional: Denoise, scale: float) -> Denoise:
     """Classifier-free guidance: conditional + scale (conditional - unconditional).  [Ho and Salimans 2022, Eq. 6]
 
-    scale 0 is plain conditional sampling. Stated there for eps; x0_hat is affine in eps, so it is the same rule.
+    scale 0 is plain conditional sampling. Stated there for eps; x0_hat is affine in eps, so it is the same rule,
+    as long as the mixture is clamped and not its parts.
     """
 
     def denoise(x_t: Tensor, t: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 import io
 import math
-import os
 import platform
 import time
 from collections.abc import Sequence
@@ -120,8 +119,10 @@ def device_name(device: torch.device | str = "cpu") -> str:
     """What the work ran on, in words: "NVIDIA H200", "2 CPU cores"."""
     if torch.device(device).type == "cuda":
         return torch.cuda.get_device_name(device)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} CPU cores" if torch.device(device).type == "cpu" else platform.processor() or str(device)
+    if torch.device(device).type != "cpu":
+        return platform.processor() or str(device)
+    cores = torch.get_num_threads()
+    return f"{cores} CPU core{'s' if cores > 1 else ''}"
 
 
 def ran_on() -> None:

@@ -40,6 +40,7 @@ class State:
     step: int = 0
     images: int = 0
     seconds: float = 0.0
+    whole: bool = True  # False within a step, while weights, average and optimiser are not of one age
 
 
 @dataclass(frozen=True)
@@ -111,11 +112,13 @@ def run(
                 value = loss(state.net, *mine)
             accelerator.backward(value)
             accelerator.clip_grad_norm_(parameters, 1.0)
+            state.whole = False
             state.optimizer.step()
             state.optimizer.zero_grad()
             state.ema.update_parameters(accelerator.unwrap_model(state.net))
             state.step, state.images = state.step + 1, state.images + len(batch[0])
             state.seconds = time.perf_counter() - began
+            state.whole = True
             pending.append(value.detach())
             fraction = _fraction(state, steps, minutes)
             if len(pending) == report_every or fraction >= 1 or interrupted():

@@ -46,7 +46,7 @@ def main() -> None:
         "gradient_energy_of_real": round(evaluate.gradient_energy(drawn) / evaluate.gradient_energy(real.images), 3),
         "note": "gradient_energy_of_real: mean difference of neighbouring pixels, 500 drawn over 1,000 real test cars",
     }  # fmt: skip
-    write("cars32", results, clock, about["data_sha256"])
+    write("cars32", results, clock, about["data_sha256"], about["device"])
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def main() -> None:
         trained, 60, labels=recipe.every_label(60, 10), seed=7, steps=best["steps"], sampler=best["sampler"]
     )
     show.tile(picture, columns=10, enlarge=2).save(RESULTS / "fashion32.png", optimize=True)
-    write("fashion32", results, clock, trained.about["data_sha256"])
+    write("fashion32", results, clock, trained.about["data_sha256"], trained.about["device"])
 
 
 def judged(trained: checkpoint.Trained, source: str) -> dict:
@@ -72,6 +72,7 @@ def judged(trained: checkpoint.Trained, source: str) -> dict:
     test = torch.randperm(len(padded["test"]), generator=torch.Generator().manual_seed(0))[:1000]
     about = trained.about
     return {
+        "trained_on": about["date"],
         "minutes": about["minutes"], "images_seen": about["images_seen"], "seed": about["seed"], "loss": about["loss"],
         "parameters": unet.parameter_count(trained.net),
         "samplers": rows, "best": best, "guidance": guided, "guided": guided[-1],

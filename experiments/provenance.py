@@ -16,25 +16,28 @@ RESULTS = Path(__file__).resolve().parents[1] / "book" / "results"
 
 
 class Stopwatch:
-    """Wall-clock time since it was made."""
+    """Wall-clock time since it was made, and the commit that the code was at then ("+": with changes since)."""
 
     def __init__(self):
         self.began = time.perf_counter()
+        changed = _git("status", "--porcelain", "--", "ddpm_core", "experiments", "benchmarks")
+        self.commit = _git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
 
     def minutes(self) -> float:
         return round((time.perf_counter() - self.began) / 60, 1)
 
 
-def write(name: str, results: dict, clock: Stopwatch, data_sha256: str | None = None, device: str = "cpu") -> Path:
+def write(
+    name: str, results: dict, clock: Stopwatch, data_sha256: str | None = None, device: str | None = None
+) -> Path:
     """book/results/NAME.json: the results and their provenance; the command line is given without private paths."""
     command = f"python {Path(sys.argv[0]).parent.name}/{Path(sys.argv[0]).name} " + " ".join(
         _public(a) for a in sys.argv[1:]
     )
     about = {
         "command": command.strip(),
-        "commit": _git("rev-parse", "--short", "HEAD")
-        + ("+" if _git("status", "--porcelain", "--", "ddpm_core", "experiments") else ""),
-        "device": show.device_name(device),
+        "commit": clock.commit,
+        "device": device or show.device_name(),
         "torch": torch.__version__,
         "date": date.today().isoformat(),
         "minutes": clock.minutes(),
@@ -48,9 +51,9 @@ def write(name: str, results: dict, clock: Stopwatch, data_sha256: str | None = 
 
 
 def _public(argument: str) -> str:
-    """A path becomes its last part: whose machine it was does not matter."""
-    return Path(argument).name if "/" in argument else argument
+    """A path becomes its last part: whose machine it was does not matter. A name on the Hub stays."""
+    return Path(argument).name if argument.startswith(("/", "~", ".")) else argument
 
 
 def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False).stdout.strip()
+    return subprocess.run(["git", *arguments], cwd=RESULTS, capture_output=True, text=True, check=False).stdout.strip()

@@ -139,6 +139,14 @@ def test_the_end_is_standard_normal(schedule):
     assert 0 < nats_from_standard_normal(schedule) < 1e-4
 
 
+@SCHEDULES
+def test_the_price_of_the_far_end_is_its_formula(schedule):
+    alpha_bar, x0 = schedule.alpha_bar[-1], torch.tensor(0.7, dtype=torch.float64)
+    price = kl(alpha_bar.sqrt() * x0, 1 - alpha_bar, 0 * x0, 0 * x0 + 1)
+    formula = (alpha_bar * x0**2 - alpha_bar - torch.log1p(-alpha_bar)) / 2
+    torch.testing.assert_close(price, formula, rtol=1e-9, atol=1e-14)
+
+
 def test_too_few_steps_with_the_same_betas_leave_a_signal():
     assert nats_from_standard_normal(linear(200)) > 0.05  # a thousand times more, for each pixel
 

@@ -65,6 +65,15 @@ def test_the_loss_refuses_whole_number_images_and_foreign_times(batch):
         training_loss(lambda x, t: x, SCHEDULE, x0, t + 100, eps)
 
 
+def test_the_loss_refuses_pictures_on_the_scale_of_pixels_but_not_points():
+    t, eps = torch.tensor([5, 50]), torch.zeros(2, 1, 4, 4)
+    pixels = torch.full((2, 1, 4, 4), 255.0)
+    with pytest.raises(ValueError, match=r"\[-1, 1\], but they run from 255 to 255"):
+        training_loss(lambda x, t: x, SCHEDULE, pixels, t, eps)
+    points = torch.full((2, 2), 3.0)
+    assert training_loss(lambda x, t: x, SCHEDULE, points, t, torch.zeros(2, 2)).isfinite()
+
+
 # ---- times -----------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -143,6 +144,34 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path, capsys):
     assert short("--steps", "2", "--resume", out=out) == 0
     assert {p.name: p.read_bytes() for p in out.iterdir()} == before
     assert "2 steps" in capsys.readouterr().out.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("changed", "word"), [(["--seed", "1"], "seed"), (["--lr", "0.1"], "lr"), (["--only", "3"], "data_sha256|only")]
+)
+def test_a_run_is_resumed_as_it_began_or_not_at_all(changed, word, tmp_path, capsys):
+    out = tmp_path / "digits"
+    assert short("--steps", "2", out=out) == 0
+    before = {p.name: p.read_bytes() for p in out.iterdir()}
+    assert short("--steps", "4", "--resume", *changed, out=out) == 2
+    assert re.search(f"need the run's own ({word})", capsys.readouterr().err)
+    assert {p.name: p.read_bytes() for p in out.iterdir()} == before
+
+
+def test_a_stop_within_a_step_leaves_the_checkpoint_before_it(tmp_path, capsys, monkeypatch):
+    out, plain, calls = tmp_path / "digits", trainer.State.__setattr__, []
+
+    def stop_within(state, name, value):
+        plain(state, name, value)
+        if name == "whole" and not value:
+            calls.append(1)
+            if len(calls) == 12:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer.State, "__setattr__", stop_within)
+    assert short("--steps", "20", "--save-every", "1e-9", out=out) == 130
+    assert "the checkpoint before it stands" in capsys.readouterr().out
+    assert checkpoint.load(out).about["trained_steps"] == 10
 
 
 def test_a_second_run_moves_the_first_aside(tmp_path, capsys):

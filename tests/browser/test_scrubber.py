@@ -2,7 +2,6 @@
 
 import base64
 import math
-import statistics
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,11 +15,6 @@ from ddpm_core.schedule import cosine, linear
 PIXELS = """canvas => {
     const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     return [canvas.width, canvas.height, btoa(Array.from(data, c => String.fromCharCode(c)).join(""))];
-}"""
-WATCH = """slider => {
-    window.waits = [];
-    slider.addEventListener("input", event =>
-        requestAnimationFrame(() => setTimeout(() => waits.push(performance.now() - event.timeStamp))));
 }"""
 # What a notebook does with stored HTML: parse it away from the page, make its scripts anew, then attach it.
 INSERT = """html => {
@@ -254,16 +248,6 @@ def test_play_takes_slow_steps_for_a_reader_who_prefers_them(scrub_page):
     assert seen[0] == 0
     assert set(seen) <= {0, 100, 200, 300}
     assert seen[-1] >= 100
-
-
-def test_an_input_is_drawn_within_50_ms(scrub_page):
-    page = scrub_page()
-    part(page, 0, "input").evaluate(WATCH)
-    drag(page, 0, 0, 0.5)
-    page.wait_for_timeout(200)
-    waits = page.evaluate("waits")
-    print(f"input to next frame, 64 images of 32x32x3: {statistics.median(waits):.1f} ms, median of {len(waits)}")
-    assert statistics.median(waits) <= 50
 
 
 # Where it stands

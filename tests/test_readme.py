@@ -1,0 +1,25 @@
+"""What the README promises runs as it stands."""
+
+import re
+from pathlib import Path
+
+from PIL import Image
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def test_the_ten_lines_train_and_draw(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    assert "steps=600" in code
+    exec(code.replace("steps=600", "steps=20").replace("even_times(cosine, 20)", "even_times(cosine, 2)"), {})
+    assert capsys.readouterr().out.startswith("10 ")
+    assert Image.open("digits.png").size == (8 * (4 * 8 + 2) - 2,) * 2
+
+
+def test_every_path_it_names_is_there():
+    root = Path(__file__).parents[1]
+    named = re.findall(r"\]\(((?!http)[^)#]+)\)", README) + re.findall(r"`((?:book|tests|ddpm_core)[\w/.-]*)`", README)
+    assert len(named) > 5
+    for path in named:
+        assert (root / path).exists(), path
