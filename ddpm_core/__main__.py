@@ -43,6 +43,7 @@ def train(options: argparse.Namespace) -> int:
     state = trainer.start(
         net, lr=cook.lr, ema_decay=cook.ema_decay, mixed_precision=options.mixed_precision, device=options.device
     )
+    main_process = state.accelerator.is_main_process
     about = {
         "size": list(pixels.shape[2:]), "names": images.names, "sampler": cook.sampler, "steps": cook.steps,
         "data": "/".join(Path(options.data).parts[-2:]), "data_sha256": images.sha256, "only": options.only,
@@ -54,7 +55,7 @@ def train(options: argparse.Namespace) -> int:
             _same_run(checkpoint.load(out).about, about)
         trainer.resume(state, out / checkpoint.TRAINING)
         print(f"resuming {out} at step {state.step}")
-    elif (aside := _move_aside(out)) is not None:
+    elif main_process and (aside := _move_aside(out)) is not None:
         print(f"{out} held an earlier run; it now lies in {aside}")
 
     batch_at = recipe.batches(
@@ -64,9 +65,8 @@ def train(options: argparse.Namespace) -> int:
     length = {"minutes": options.minutes} if options.minutes else {"steps": options.steps}
     loss = recipe.objective(cook.schedule, cook.predict, cook.weight)
     try:
-        _with_a_bar(
-            trainer.run(state, batch_at, loss, **length), partial(_keep, state, cook, about, out), options.save_every
-        )
+        run, keep = trainer.run(state, batch_at, loss, **length), partial(_keep, state, cook, about, out)
+        _with_a_bar(run, keep, options.save_every, quiet=not main_process)
     except KeyboardInterrupt:
         print(f"\nstopped at step {state.step}, nothing is lost; go on with the same command and --resume")
         return 130
@@ -74,7 +74,7 @@ def train(options: argparse.Namespace) -> int:
         there = (out / checkpoint.MODEL).exists()
         kept = f"the checkpoint in {out} is the last good one" if there else "nothing was saved before"
         raise FloatingPointError(f"{error} Training stopped; {kept}. A smaller --lr may help.") from error
-    if state.accelerator.is_main_process:
+    if main_process:
         trained = checkpoint.load(out)
         how = dict(steps=cook.steps, sampler=cook.sampler, seed=options.seed, device=state.accelerator.device)
         _write(out / "samples.png", *_draw(trained, 60, None, **how))
@@ -85,11 +85,13 @@ def train(options: argparse.Namespace) -> int:
     return 0
 
 
-def _with_a_bar(run: Iterator[trainer.Progress], keep: Callable[[float | None], None], save_every: float) -> None:
+def _with_a_bar(
+    run: Iterator[trainer.Progress], keep: Callable[[float | None], None], save_every: float, quiet: bool
+) -> None:
     """Go through a run with a progress bar; keep it every so many seconds, at its end, and when it is interrupted."""
     loss, saved, progress = None, time.monotonic(), None
     try:
-        with tqdm(total=100, bar_format="{l_bar}{bar}| {postfix}") as bar:
+        with tqdm(total=100, bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}", disable=quiet) as bar:
             for progress in run:
                 loss = progress.loss if loss is None else 0.9 * loss + 0.1 * progress.loss
                 rate = progress.images / progress.seconds
@@ -130,17 +132,15 @@ def sample(options: argparse.Namespace) -> int:
     """Draw from a checkpoint into an .npz (images uint8 (N, H, W, C), labels) or a .png grid."""
     if Path(options.out).suffix not in (".npz", ".png"):
         raise ValueError(f"need --out to end in .npz or .png, but got {options.out}.")
-    trainer.check_device(options.device)
-    trained = checkpoint.load(options.checkpoint)
-    how = {
-        "steps": options.steps or trained.about["steps"], "sampler": options.sampler or trained.about["sampler"],
-        "guidance": options.guidance, "seed": options.seed,
-    }  # fmt: skip
+    device, trained = trainer.check_device(options.device), checkpoint.load(options.checkpoint)
+    sampler = options.sampler or trained.about["sampler"]
+    steps = trained.schedule.T if sampler == "ddpm" else options.steps or trained.about["steps"]
+    how = dict(steps=steps, sampler=sampler, guidance=options.guidance, seed=options.seed, device=device)
     began = time.perf_counter()
-    drawn = _draw(trained, options.n, options.label, device=options.device or "cpu", **how)
+    drawn = _draw(trained, options.n, options.label, **how)
     seconds = time.perf_counter() - began
     _write(Path(options.out), *drawn)
-    said = f"{how['steps']} steps of {how['sampler']}, guidance {options.guidance:g}, seed {options.seed}"
+    said = f"{steps} steps of {sampler}, guidance {options.guidance:g}, seed {options.seed}"
     print(f"{options.out}: {options.n} images, {said}, drawn in {seconds:.1f} s")
     return 0
 
@@ -150,6 +150,8 @@ def _draw(trained: checkpoint.Trained, n: int, label: str | None, **how) -> tupl
     if n < 1:
         raise ValueError(f"need at least one image to draw, but got --n {n}.")
     classes, labels = trained.net.num_classes, None
+    if label is not None and not classes:
+        raise ValueError(f"this model has no classes to choose from, but got --label {label}.")
     if label is not None:
         names = trained.about["names"] or []
         number = names.index(label) if label in names else int(label) if label.isdigit() else -1
@@ -161,7 +163,9 @@ def _draw(trained: checkpoint.Trained, n: int, label: str | None, **how) -> tupl
 
 def _write(path: Path, images: torch.Tensor, labels: torch.Tensor | None) -> None:
     if path.suffix == ".png":
-        replace_file(path, lambda temporary: show.tile(images, columns=10).save(temporary, format="png"))
+        enlarge = max(1, 32 // images.shape[-1])
+        sheet = show.tile(images, columns=10, enlarge=enlarge)
+        replace_file(path, lambda temporary: sheet.save(temporary, format="png"))
     else:
         arrays = {"images": images.permute(0, 2, 3, 1).numpy()}
         arrays |= {} if labels is None else {"labels": labels.numpy()}
@@ -204,14 +208,17 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--save-every", type=_positive(float), default=60, metavar="SECONDS")
     p = commands.add_parser("sample", help=sample.__doc__, description=sample.__doc__)
     p.set_defaults(command=sample)
-    p.add_argument("checkpoint", help="a run's folder, a .safetensors file, or owner/name on the Hub")
+    p.add_argument(
+        "checkpoint", nargs="?", default="runs/digits",
+        help="a run's folder, a .safetensors file, or owner/name on the Hub (default runs/digits)",
+    )  # fmt: skip
     p.add_argument("--n", type=int, default=64, help="how many images")
     p.add_argument("--steps", type=_positive(int), help="network calls an image (default: the recipe's)")
     p.add_argument("--sampler", choices=list(recipe.SAMPLERS), help="default: the recipe's")
     p.add_argument("--guidance", type=float, default=0.0, help="0 (default) is plain conditional sampling")
     p.add_argument("--label", help="one class, by number or name (default: all in turn)")
     p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--device", help="cpu (default), cuda, mps")
+    p.add_argument("--device", help="cpu, cuda, mps (default: a GPU if there is one)")
     p.add_argument("--out", default="samples.png", help=".png for a grid, .npz for arrays")
     return parser
 

@@ -226,6 +226,8 @@ def _images(arrays: Sequence[np.ndarray], labels, captions, names, source: str, 
             )
         if labels.dtype.kind not in "biu" or labels.min() < 0:
             raise ValueError(f"need labels that are whole numbers from 0 up, but {source} has {labels.tolist()[:4]}.")
+        if names and labels.max() >= len(names):
+            raise ValueError(f"need a name for each class, but {source} has {len(names)} and a label {labels.max()}.")
         labels = torch.from_numpy(labels.astype(np.int64))
     return Images(pixels, labels, captions, names, source, file_sha256(*files))
 

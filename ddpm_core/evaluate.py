@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .data import Images, to_float
-from .trainer import rows_at, seeded
+from .seeds import rows_at, seeded
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class Judge:
 
 
 def train_judge(images: Images, *, steps: int = 1500, batch: int = 128, seed: int = 0) -> Judge:
-    """Train a small convolutional classifier on labelled real images, with shifts by up to an eighth of the side."""
+    """Train a small convolutional classifier on labelled real images, shifted by up to a sixteenth of their side."""
     if images.labels is None:
         raise ValueError(f"need labels to train a classifier, but {images.source} has none.")
     torch.manual_seed(seed)

@@ -52,5 +52,8 @@ def replace_file(path: str | Path, write: Callable[[Path], object]) -> None:
         with open(temporary, "rb+") as stream:
             os.fsync(stream.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        stands = "; the file that was there before is whole" if path.exists() else ""
+        raise OSError(f"could not write {path}: {error.strerror or error}{stands}.") from error
     finally:
         temporary.unlink(missing_ok=True)

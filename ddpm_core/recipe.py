@@ -16,7 +16,8 @@ from .loss import draw_times, training_loss
 from .predict import Prediction, V
 from .sampler import Steps, ancestral, clamped, ddim, denoiser, dpm_solver, even_times, guided, last
 from .schedule import Schedule, cosine
-from .trainer import BatchAt, rows_at, seeded
+from .seeds import rows_at, seeded
+from .trainer import BatchAt
 from .unet import UNet
 from .weighting import Weighting, uniform
 
@@ -130,17 +131,18 @@ def chain(
     labels: Tensor | None = None,
     steps: int = 20,
     guidance: float = 0.0,
-    seed: int = 0,
+    generator: torch.Generator | None = None,
     sampler: str = "dpm",
     device: str | torch.device = "cpu",
 ) -> Steps:
     """Sample n images and yield (t, x_t) on the way, x_t (n, C, H, W).
 
     labels (n,) or None; guidance 0 is plain conditional sampling; "ddpm" walks all T steps whatever `steps` says.
+    The network moves to `device`.
     """
     if sampler not in SAMPLERS:
         raise ValueError(f"need one of the samplers {', '.join(SAMPLERS)}, but got {sampler!r}.")
-    net, schedule = trained.net.to(device), trained.schedule
+    net, schedule = trained.net.to(device, memory_format=torch.channels_last), trained.schedule
     if labels is not None and (
         net.num_classes is None or labels.shape != (n,) or not 0 <= labels.min() <= labels.max() < net.num_classes
     ):
@@ -151,9 +153,8 @@ def chain(
         raise ValueError(
             "guidance pulls towards a label, but there are none: this network or this call has no classes."
         )
-    generator = seeded(seed)
     x_T = torch.randn(n, net.in_channels, *trained.about["size"], generator=generator).to(device)
-    asked = net if labels is None else partial(net, labels=labels.to(device))
+    asked = net if labels is None else partial(net, labels=labels)
     denoise = denoiser(asked, schedule, trained.predict)
     if guidance:
         denoise = guided(denoise, denoiser(net, schedule, trained.predict), guidance)
@@ -168,7 +169,7 @@ def sample(
     for first in range(0, n, at_once):
         size = min(at_once, n - first)
         mine = None if labels is None else labels[first : first + size]
-        parts.append(to_uint8(last(chain(trained, size, labels=mine, seed=seed * 100_003 + first, **how))).cpu())
+        parts.append(to_uint8(last(chain(trained, size, labels=mine, generator=seeded(seed, first), **how))).cpu())
     return torch.cat(parts)
 
 

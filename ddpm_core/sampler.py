@@ -133,7 +133,8 @@ def ddim(
     yield times[0], x
     for t, t_prev in pairwise(times):
         now, prev = _everyone(t, x), _everyone(t_prev, x)
-        x = ddim_step(schedule, x, now, prev, denoise(x, now), _noise(x, generator), eta)
+        z = _noise(x, generator) if eta else torch.zeros_like(x)
+        x = ddim_step(schedule, x, now, prev, denoise(x, now), z, eta)
         yield t_prev, x
 
 

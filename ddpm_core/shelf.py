@@ -11,6 +11,8 @@ from importlib import resources
 from importlib.metadata import metadata
 from pathlib import Path
 
+from .files import replace_file
+
 HASHES = "shelf.json"  # file name -> sha256, written by tools/shelf.py
 
 
@@ -35,8 +37,7 @@ def find(name: str) -> Path:
                 f"need {name} with sha256 {known[name][:12]}..., but the repository's is {got[:12]}...; "
                 "install the package anew."
             )
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_bytes(raw)
+        replace_file(kept, lambda temporary: temporary.write_bytes(raw))
     return kept
 
 

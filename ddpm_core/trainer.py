@@ -5,8 +5,6 @@ Devices, mixed precision and many processes are accelerate's business, the movin
 """
 
 import contextlib
-import functools
-import hashlib
 import json
 import math
 import signal
@@ -63,21 +61,26 @@ def start(
     mixed_precision: str = "no",  # "fp16" on a T4, "bf16" on newer GPUs; on a CPU both are slower
     device: str | None = None,  # None: a GPU if there is one
 ) -> State:
-    """A fresh `State` for this network. Raises ValueError for a device that is not there."""
-    check_device(device)
+    """A fresh `State` for this network. Raises ValueError for a device that is not there, or is not the first choice:
+    accelerate settles on one device for a process."""
+    device = check_device(device)
     accelerator = Accelerator(cpu=device == "cpu", mixed_precision=mixed_precision)
+    if accelerator.device.type != device:
+        raise ValueError(f"need a fresh process to train on {device}: this one trains on {accelerator.device} already.")
     net = net.to(accelerator.device, memory_format=torch.channels_last)  # 1.2 x faster convolutions
-    ema = AveragedModel(net, multi_avg_fn=_ema_update(ema_decay))
+    ema = AveragedModel(net)
+    ema.multi_avg_fn = _ema_update(ema_decay, ema)
     optimizer = torch.optim.Adam(net.parameters(), lr=lr, betas=(0.9, 0.99), fused=True)
     net, optimizer = accelerator.prepare(net, optimizer)
     return State(net, ema, optimizer, accelerator, lr, warmup)
 
 
-def check_device(device: str | None) -> None:
-    """Raises ValueError for a device that is not there; None is always right."""
-    there = {"cpu": lambda: True, "cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
-    if device is not None and not there.get(device.partition(":")[0], lambda: False)():
+def check_device(device: str | None) -> str:
+    """The device asked for; for None a GPU if there is one, else "cpu". Raises ValueError for one that is not there."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device is not None and not there.get(device, False):
         raise ValueError(f"need a device that this machine has, but {device!r} is not available; try --device cpu.")
+    return device or next(name for name, here in there.items() if here)
 
 
 def run(
@@ -99,13 +102,15 @@ def run(
     if (steps is None) == (minutes is None):
         raise ValueError(f"need either steps or minutes, but got steps={steps} and minutes={minutes}.")
     accelerator, parameters = state.accelerator, list(state.net.parameters())
+    processes = accelerator.num_processes
+    if processes > 1 and (minutes is not None or len(batch_at(state.step)[0]) % processes):
+        raise ValueError(f"need steps, and a batch that {processes} processes can share: their clocks would differ.")
     began, pending = time.perf_counter() - state.seconds, []
     state.net.train()
     with _interrupt_between_steps() as interrupted:
         while (done := _fraction(state, steps, minutes)) < 1:
             batch = batch_at(state.step)
-            share = slice(accelerator.process_index, None, accelerator.num_processes)
-            mine = [x[share].to(accelerator.device) for x in batch]
+            mine = [_placed(x[accelerator.process_index :: processes], accelerator.device) for x in batch]
             for group in state.optimizer.param_groups:
                 group["lr"] = state.lr * min(1, (state.step + 1) / state.warmup) * _cosine_decay(done)
             with accelerator.autocast():
@@ -131,36 +136,21 @@ def run(
     state.net.eval()
 
 
-def rows_at(step: int, n: int, batch: int, seed: int) -> Tensor:
-    """Which of n examples make the batch of this step, (batch,): shuffled anew each epoch, each example once an epoch.
-
-    A function of (seed, step) alone, so that a resumed run sees what the uninterrupted one would have seen.
-    """
-    position = torch.arange(step * batch, (step + 1) * batch)
-    epochs = (position // n).unique().tolist()
-    return torch.cat([_order(n, seed, epoch)[position[position // n == epoch] % n] for epoch in epochs])
-
-
-@functools.lru_cache(maxsize=2)
-def _order(n: int, seed: int, epoch: int) -> Tensor:
-    return torch.randperm(n, generator=seeded(seed, epoch))
-
-
-def seeded(*numbers: int) -> torch.Generator:
-    """A generator whose stream is fixed by these numbers, a different one for each combination."""
-    digest = hashlib.sha256(repr(numbers).encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:4], "little"))
-
-
 def averaged(state: State) -> nn.Module:
     """The network with its averaged weights: the one to sample from."""
     return state.ema.module.eval()
 
 
 def save(state: State, path: str | Path) -> None:
-    """Everything that `resume` needs, in one file that is replaced whole or not at all."""
+    """Everything that `resume` needs, in one file that is replaced whole or not at all.
+
+    A resumed run equals the uninterrupted one bit for bit on a CPU; on a GPU without dropout and fp16, whose random
+    numbers and loss scale are not kept. Raises FloatingPointError, and writes nothing, if a weight is not finite.
+    """
     if not state.accelerator.is_main_process:
         return
+    if not all(p.isfinite().all() for p in state.net.parameters()):
+        raise FloatingPointError(f"the weights are no longer finite at step {state.step}.")
     net = state.accelerator.unwrap_model(state.net)
     tensors = {f"net.{k}": v for k, v in net.state_dict().items()}
     tensors |= {f"ema.{k}": v for k, v in state.ema.state_dict().items()}
@@ -203,14 +193,20 @@ def resume(state: State, path: str | Path) -> State:
 # ---- small parts -----------------------------------------------------------------------------------------------
 
 
-def _ema_update(decay: float):
+def _ema_update(decay: float, ema: AveragedModel):
     """ema <- d ema + (1 - d) net with d = min(decay, (1 + k) / (10 + k)) after k updates: short memory while young."""
 
     @torch.no_grad()
-    def update(averages: list[Tensor], weights: list[Tensor], k: Tensor) -> None:
-        torch._foreach_lerp_(averages, weights, 1 - min(decay, (1 + int(k)) / (10 + int(k))))
+    def update(averages: list[Tensor], weights: list[Tensor], _) -> None:
+        k = int(ema.n_averaged)  # the counter on the CPU; the argument is a copy that a GPU would have to send back
+        torch._foreach_lerp_(averages, weights, 1 - min(decay, (1 + k) / (10 + k)))
 
     return update
+
+
+def _placed(x: Tensor, device: torch.device) -> Tensor:
+    """Pictures and noise go to the device; times and labels stay, since the schedule's tables are on the CPU."""
+    return x.to(device) if x.is_floating_point() else x
 
 
 def _cosine_decay(done: float) -> float:

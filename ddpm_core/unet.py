@@ -78,9 +78,12 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
         self._check_input(x, t, labels)
+        t = t.to(x.device)  # times and labels may lie on the CPU
         condition = self.time(t)
         if self.label is not None:
-            condition = condition + self.label(torch.full_like(t, self.num_classes) if labels is None else labels)
+            condition = condition + self.label(
+                torch.full_like(t, self.num_classes) if labels is None else labels.to(x.device)
+            )
         h, skips = self.stem(F.pixel_unshuffle(x, self.patch)), []
         for level, blocks in enumerate(self.down):
             if level > 0:
@@ -167,7 +170,7 @@ class Attention(nn.Module):
 
 
 class SinusoidalEmbedding(nn.Module):
-    """t (B,) -> (B, width): sines and cosines of t, frequencies from 1 down to 1/10000.  [Vaswani 2017, Section 3.5]"""
+    """t (B,) -> (B, width): sines and cosines of t, at frequencies 10000^(-k / (width / 2)).  [Vaswani 2017]"""
 
     def __init__(self, width: int):
         super().__init__()

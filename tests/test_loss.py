@@ -16,7 +16,7 @@ SCHEDULE = linear(100)
 
 @pytest.fixture
 def batch(normal):
-    return normal(16, 1, 4, 4), torch.randint(1, 101, (16,)), normal(16, 1, 4, 4)
+    return normal(16, 1, 4, 4).clamp(-1, 1), torch.randint(1, 101, (16,)), normal(16, 1, 4, 4)
 
 
 def test_the_simplified_loss_is_the_plain_squared_error_of_the_noise(batch, normal):

@@ -14,7 +14,8 @@ def test_the_ten_lines_train_and_draw(tmp_path, monkeypatch, capsys):
     assert "steps=600" in code
     exec(code.replace("steps=600", "steps=20").replace("even_times(cosine, 20)", "even_times(cosine, 2)"), {})
     assert capsys.readouterr().out.startswith("10 ")
-    assert Image.open("digits.png").size == (8 * (4 * 8 + 2) - 2,) * 2
+    with Image.open("digits.png") as drawn:
+        assert drawn.size == (8 * (4 * 8 + 2) - 2,) * 2
 
 
 def test_every_path_it_names_is_there():

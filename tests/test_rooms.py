@@ -10,7 +10,7 @@ import ddpm_core
 FOLDER = Path(ddpm_core.__file__).parent
 CORE = ["schedule", "gaussian", "predict", "weighting", "variance", "loss", "sampler"]
 ROOMS = [
-    *CORE, "exact", "files", "hub", "unet", "data", "trainer", "checkpoint", "evaluate", "recipe",
+    *CORE, "exact", "files", "hub", "seeds", "unet", "data", "trainer", "checkpoint", "evaluate", "recipe",
     "show", "widgets", "exercises", "shelf", "__main__",
 ]  # fmt: skip
 SOURCES = {path.stem: path.read_text() for path in sorted(FOLDER.glob("*.py")) if path.stem != "__init__"}

@@ -15,6 +15,7 @@ from ddpm_core import recipe, trainer
 from ddpm_core.files import CheckpointError, read_tensors, write_tensors
 from ddpm_core.predict import V
 from ddpm_core.schedule import cosine
+from ddpm_core.seeds import rows_at, seeded
 from ddpm_core.unet import UNet
 
 SCHEDULE = cosine(50)
@@ -110,7 +111,7 @@ def test_saving_changes_nothing_and_says_how_far(tmp_path):
 @pytest.mark.parametrize(("n", "batch"), [(20, 8), (20, 5), (7, 16), (3, 3), (1, 4), (64, 1)])
 def test_the_batches_take_each_example_once_an_epoch(n, batch):
     epochs = 6
-    stream = torch.cat([trainer.rows_at(step, n, batch, seed=0) for step in range(-(-epochs * n // batch))])
+    stream = torch.cat([rows_at(step, n, batch, seed=0) for step in range(-(-epochs * n // batch))])
     orders = stream[: epochs * n].reshape(epochs, n)
     assert (orders.sort(1).values == torch.arange(n)).all()
     if n > 6:
@@ -118,15 +119,13 @@ def test_the_batches_take_each_example_once_an_epoch(n, batch):
 
 
 def test_a_batch_depends_on_the_seed_and_the_step_alone():
-    first, other, again = (trainer.rows_at(7, 100, 8, seed) for seed in (1, 2, 1))
+    first, other, again = (rows_at(7, 100, 8, seed) for seed in (1, 2, 1))
     assert torch.equal(first, again) and not torch.equal(first, other)
-    assert torch.equal(torch.cat([trainer.rows_at(k, 100, 8, 1) for k in (2, 3)]), trainer.rows_at(1, 100, 16, 1))
+    assert torch.equal(torch.cat([rows_at(k, 100, 8, 1) for k in (2, 3)]), rows_at(1, 100, 16, 1))
 
 
 def test_seeded_streams_differ_for_each_combination_of_numbers():
-    firsts = {
-        torch.rand(1, generator=trainer.seeded(*key)).item() for key in [(1,), (2,), (1, 2), (2, 1), (12,), (1, 2, 0)]
-    }
+    firsts = {torch.rand(1, generator=seeded(*key)).item() for key in [(1,), (2,), (1, 2), (2, 1), (12,), (1, 2, 0)]}
     assert len(firsts) == 6
 
 

@@ -30,7 +30,18 @@ TEXTS = {
     ".css",
     "",
 }
-SKIPPED = {".git", ".venv", "_build", "runs", "node_modules", "vendor", "__pycache__"}
+SKIPPED = {
+    ".git",
+    ".venv",
+    ".venv-colab",
+    ".pytest_cache",
+    ".ruff_cache",
+    "_build",
+    "runs",
+    "node_modules",
+    "vendor",
+    "__pycache__",
+}
 
 
 def slug(address):

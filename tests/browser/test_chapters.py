@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ddpm_core import data, schedule, widgets
-from ddpm_core.trainer import seeded
+from ddpm_core.seeds import seeded
 
 PIXELS = """canvas => {
     const {width, height} = canvas, image = canvas.getContext("2d").getImageData(0, 0, width, height);
