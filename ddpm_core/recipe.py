@@ -45,7 +45,7 @@ class Recipe:
 
 
 DIGITS = Recipe(channels=(40, 80), attention=(1,), lr=3e-3)
-FASHION32 = Recipe(channels=(32, 64, 96), attention=(1,), patch=2, lr=3e-3, sampler="ddim1", steps=50)
+FASHION32 = Recipe(channels=(32, 64, 96), attention=(1,), patch=2, batch=32, lr=3e-3, sampler="ddim1", steps=50)
 CARS32 = Recipe(channels=(48, 96, 128), attention=(1,), patch=2, flips=True, sampler="ddim1", steps=50)
 
 

@@ -87,6 +87,7 @@ document.querySelectorAll("#SCRUB_ID").forEach(root => {
   };
   button.onclick = () => coming ? stop() : play();
   slider.oninput = () => { stop(); show(Number(slider.value)); };
+  slider.onkeydown = event => event.stopPropagation(); // JupyterLab would walk on to the next cell
 
   if (!times) for (const [path, height] of [["path.signal", signal], ["path.noise", noise]])
     draw(path, "M" + Array.from(alpha_bar, (_, t) => [t / T, 1 - height(t)]).join("L"));

@@ -12,8 +12,8 @@ from provenance import RESULTS, Stopwatch, write
 from ddpm_core import checkpoint, data, evaluate, recipe, show, unet
 from ddpm_core.__main__ import main as ddpm_core
 
-CANDIDATES = [("dpm", 20), ("ddim", 50), ("ddim1", 50), ("ddim1", 100)]
-SCALES = [0.5, 1.0]
+CANDIDATES = [("dpm", 20), ("ddim", 50), ("ddim1", 50)]
+SCALES = [1.0]
 
 
 def main() -> None:

@@ -205,6 +205,18 @@ def test_keys_move_time(scrub_page):
         assert slider.get_attribute("aria-valuetext") == part(page, 0, ".time").inner_text() == f"t = {t} of 1000"
 
 
+def test_keys_stay_with_the_slider(scrub_page):
+    page = scrub_page()  # a notebook listens above and would walk on to its next cell
+    page.evaluate("document.addEventListener('keydown', event => document.title += event.key)")
+    part(page, 0, "input").focus()
+    page.keyboard.press("ArrowRight")
+    assert value(page, 0) == 1 and "ArrowRight" not in page.title()
+    page.locator("body").focus()
+    part(page, 0, "button").focus()
+    page.keyboard.press("ArrowRight")
+    assert "ArrowRight" in page.title()
+
+
 def test_levels_are_those_of_the_schedule(scrub_page):
     page = scrub_page()
     for t in (0, 250, 1000):
