@@ -44,7 +44,7 @@ def judged(trained: checkpoint.Trained, source: str) -> dict:
     side = trained.about["size"]
     real = {split: data.load_images(source, split) for split in ("train", "test")}
     padded = {split: data.pad_to(images.images, *side) for split, images in real.items()}
-    judge = evaluate.train_judge(replace(real["train"], images=padded["train"]), steps=1500)
+    judge = evaluate.train_judge(replace(real["train"], images=padded["train"]), steps=3500)
     reference = judge.features(padded["train"])
     labels = recipe.every_label(1000, 10)
 
