@@ -34,17 +34,17 @@ class Trained:
 
 def save(folder: str | Path, trained: Trained) -> Path:
     """Write model.safetensors and config.json into `folder`; each replaces its forerunner whole or not at all."""
-    folder = Path(folder)
-    description = {
-        "network": trained.net.config,
-        "betas": trained.schedule.beta[1:].tolist(),
-        "predict": trained.predict.name,
-        "about": trained.about,
-    }
-    text = json.dumps(description)
-    write_tensors(folder / MODEL, trained.net.state_dict(), {"description": text})
+    folder, description = Path(folder), _description(trained)
+    write_tensors(folder / MODEL, trained.net.state_dict(), {"description": json.dumps(description)})
     replace_file(folder / CONFIG, lambda path: path.write_text(json.dumps(description, indent=1)))
     return folder / MODEL
+
+
+def export(path: str | Path, trained: Trained) -> Path:
+    """One file in half precision, which `load` takes like any other: half the size, weights kept to a 2000th."""
+    halves = {name: tensor.half() for name, tensor in trained.net.state_dict().items()}
+    write_tensors(path, halves, {"description": json.dumps(_description(trained))})
+    return Path(path)
 
 
 def load(name_or_path: str | Path, sha256: str | None = None) -> Trained:
@@ -69,6 +69,15 @@ def load(name_or_path: str | Path, sha256: str | None = None) -> Trained:
         raise CheckpointError(f"need the weights of the network described in {path}, but {_difference(wanted, found)}.")
     net.load_state_dict(tensors, strict=True)
     return Trained(net.eval(), schedule, predict, about)
+
+
+def _description(trained: Trained) -> dict:
+    return {
+        "network": trained.net.config,
+        "betas": trained.schedule.beta[1:].tolist(),
+        "predict": trained.predict.name,
+        "about": trained.about,
+    }
 
 
 def _find(name_or_path: str | Path) -> Path:

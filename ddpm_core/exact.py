@@ -68,10 +68,31 @@ class GaussianMixture:
         Within mode k it is mean_k + gain (x_t - sqrt(alpha_bar) mean_k),
         gain = sqrt(alpha_bar) variance_k / (alpha_bar variance_k + 1 - alpha_bar).
         """
-        mean, variance, alpha_bar = self._noised(schedule, x_t, t)
-        gain = alpha_bar.sqrt() * self.variances / variance  # (B, K, D)
-        within = self.means + gain * (x_t[:, None] - mean)
-        return (self.modes(schedule, x_t, t)[..., None] * within).sum(1)
+        return (self.modes(schedule, x_t, t)[..., None] * self._within(schedule, x_t, t)[0]).sum(1)
+
+    def spread(self, schedule: Schedule, x_t: Tensor, t: Tensor) -> Tensor:
+        """Var[x_0 | x_t] along each axis, shaped like x_t (B, D): what even a perfect network cannot know.
+
+        Within the modes, variance_k (1 - alpha_bar) / (alpha_bar variance_k + 1 - alpha_bar), plus between them.
+        """
+        mean, variance = self._within(schedule, x_t, t)
+        share = self.modes(schedule, x_t, t)[..., None]
+        centred = mean - (share * mean).sum(1, keepdim=True)
+        return (share * (variance + centred**2)).sum(1)
+
+    def mmse(self, schedule: Schedule, times: Tensor, points: int = 801, reach: float = 8.0) -> Tensor:
+        """E |x_0 - E[x_0|x_t]|^2 at each of the times (n,), for one dimension: the least squared error there is.
+
+        Taken by summation over `points` values of x_t in [-reach, reach].  [chapter 4, Eq. 4.18]
+        """
+        if self.means.shape[1] != 1:
+            raise ValueError(f"need a mixture in one dimension to sum over x_t, but it has {self.means.shape[1]}.")
+        x_t = torch.linspace(-reach, reach, points, dtype=torch.float64)[:, None]
+        cell, found = 2 * reach / (points - 1), []
+        for t in times.tolist():
+            now = torch.full((points,), t)
+            found.append((self.log_q(schedule, x_t, now).exp() * self.spread(schedule, x_t, now)[:, 0]).sum() * cell)
+        return torch.stack(found)
 
     def score(self, schedule: Schedule, x_t: Tensor, t: Tensor) -> Tensor:
         """grad log q(x_t), shaped like x_t; equals (sqrt(alpha_bar) E[x_0|x_t] - x_t) / (1 - alpha_bar) (Tweedie)."""
@@ -86,6 +107,12 @@ class GaussianMixture:
         """Means and variances of the modes at time t, (B, K, D), and alpha_bar (B, 1, 1)."""
         alpha_bar = at(schedule.alpha_bar, t, like=x_t[:, None])
         return alpha_bar.sqrt() * self.means, alpha_bar * self.variances + 1 - alpha_bar, alpha_bar
+
+    def _within(self, schedule: Schedule, x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """E[x_0 | x_t, k] and Var[x_0 | x_t, k] for each mode k, both (B, K, D)."""
+        mean, variance, alpha_bar = self._noised(schedule, x_t, t)
+        gain = alpha_bar.sqrt() * self.variances / variance
+        return self.means + gain * (x_t[:, None] - mean), self.variances * (1 - alpha_bar) / variance
 
     def _log_joint(self, schedule: Schedule, x_t: Tensor, t: Tensor) -> Tensor:
         """log p(k) q(x_t | k), (B, K)."""

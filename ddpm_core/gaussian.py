@@ -62,6 +62,20 @@ def eps_from_x0(schedule: Schedule, x_t: Tensor, t: Tensor, x0: Tensor) -> Tenso
     return (x_t - alpha_bar.sqrt() * x0) / (1 - alpha_bar).sqrt()
 
 
+def product(mean1: Tensor, variance1: Tensor, mean2: Tensor, variance2: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of N(mean1, variance1) N(mean2, variance2), rescaled to a density: the precisions add.
+
+    1 / variance = 1 / variance1 + 1 / variance2,  mean / variance = mean1 / variance1 + mean2 / variance2.
+    A variance may be 0: then the other has no say. ValueError if both are, or one is negative.
+    [chapter 3, Eqs. 3.4 and 3.5]
+    """
+    total = variance1 + variance2
+    if (variance1 < 0).any() or (variance2 < 0).any() or (total == 0).any():
+        least = f"{variance1.min():g} and {variance2.min():g}"
+        raise ValueError(f"need variances of at least 0, not both 0, but the smallest are {least}.")
+    return (variance2 * mean1 + variance1 * mean2) / total, variance1 * variance2 / total
+
+
 def kl(mean1: Tensor, variance1: Tensor, mean2: Tensor, variance2: Tensor) -> Tensor:
     """KL( N(mean1, variance1) || N(mean2, variance2) ) in nats, element by element; sum over pixels for an image's.
 

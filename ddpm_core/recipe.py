@@ -10,6 +10,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from .bound import warn_if_remembered
 from .checkpoint import Trained
 from .data import Images, flip_some, pad_to, to_float, to_uint8
 from .loss import draw_times, training_loss
@@ -107,7 +108,8 @@ def batches(
 
 
 def objective(schedule: Schedule, predict: Prediction, weight: Weighting = uniform) -> Callable[..., Tensor]:
-    """(net, x0, t, eps[, labels]) -> the training loss."""
+    """(net, x0, t, eps[, labels]) -> the training loss. Warns of a schedule whose x_T remembers x_0."""
+    warn_if_remembered(schedule)
 
     def loss(net, x0, t, eps, labels=None):
         asked = net if labels is None else partial(net, labels=labels)
@@ -138,11 +140,12 @@ def chain(
     """Sample n images and yield (t, x_t) on the way, x_t (n, C, H, W).
 
     labels (n,) or None; guidance 0 is plain conditional sampling; "ddpm" walks all T steps whatever `steps` says.
-    The network moves to `device`.
+    The network moves to `device`. Warns of a schedule whose x_T remembers x_0: sampling starts from noise.
     """
     if sampler not in SAMPLERS:
         raise ValueError(f"need one of the samplers {', '.join(SAMPLERS)}, but got {sampler!r}.")
     net, schedule = trained.net.to(device, memory_format=torch.channels_last), trained.schedule
+    warn_if_remembered(schedule)
     if labels is not None and (
         net.num_classes is None or labels.shape != (n,) or not 0 <= labels.min() <= labels.max() < net.num_classes
     ):

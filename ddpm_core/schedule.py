@@ -46,7 +46,7 @@ class Schedule:
 
     @cached_property
     def snr(self) -> Tensor:
-        """Signal-to-noise ratio alpha_bar_t / (1 - alpha_bar_t); infinite at t = 0.  [Kingma 2021, Eq. 2]"""
+        """Signal-to-noise ratio alpha_bar_t / (1 - alpha_bar_t); infinite at t = 0.  [chapter 2, Eq. 2.3]"""
         return self.alpha_bar / (1 - self.alpha_bar)
 
     def __repr__(self) -> str:
@@ -66,15 +66,16 @@ def from_betas(betas: Sequence[float] | Tensor) -> Schedule:
 
 
 def linear(T: int = 1000, beta_1: float = 1e-4, beta_T: float = 0.02) -> Schedule:
-    """beta_t rises on a straight line from beta_1 to beta_T; the defaults are the paper's.  [Ho 2020, Section 4]
+    """beta_t rises on a straight line from beta_1 to beta_T.  [Ho 2020, Section 4; chapter 2, Eq. 2.1]
 
-    The end points are taken as given, whatever T is: fewer steps with the same betas leave signal in x_T.
+    The defaults are the paper's. They are taken as given, whatever T is: fewer steps with the same betas leave signal
+    in x_T.
     """
     return from_betas(torch.linspace(beta_1, beta_T, _at_least_one(T), dtype=torch.float64))
 
 
 def cosine(T: int = 1000, s: float = 0.008, beta_max: float = 0.999) -> Schedule:
-    """alpha_bar_t follows cos^2, so that the signal fades evenly.  [Nichol and Dhariwal 2021, Eq. 17]
+    """alpha_bar_t follows cos^2: the signal fades evenly.  [Nichol and Dhariwal 2021, Eq. 17; chapter 2, Eq. 2.5]
 
     s keeps the first betas from vanishing; beta_max keeps the last one below 1. Both are the authors' values.
     """
@@ -84,15 +85,32 @@ def cosine(T: int = 1000, s: float = 0.008, beta_max: float = 0.999) -> Schedule
 def sigmoid(
     T: int = 1000, start: float = -3.0, end: float = 3.0, tau: float = 1.0, beta_max: float = 0.999
 ) -> Schedule:
-    """alpha_bar_t follows a falling sigmoid between `start` and `end`, of temperature tau.  [Jabri 2022]"""
+    """alpha_bar_t is a falling sigmoid from `start` to `end`, of temperature tau.  [Jabri 2022; chapter 2, Eq. 2.7]"""
     low, high = (1 / (1 + math.exp(-x / tau)) for x in (start, end))
     return _from_alpha_bar(
         lambda u: (high - 1 / (1 + math.exp(-(start + u * (end - start)) / tau))) / (high - low), T, beta_max
     )
 
 
+def respaced(schedule: Schedule, times: Sequence[int]) -> Schedule:
+    """The same fall of alpha_bar in fewer steps: step k is the jump from t_{k-1} to t_k, so that its beta is
+
+    beta'_k = 1 - alpha_bar_{t_k} / alpha_bar_{t_{k-1}}.   [Nichol and Dhariwal 2021, Section 4; chapter 2, Eq. 2.10]
+
+    times: whole numbers from 0 to T, rising or falling, as `sampler.even_times` gives them. Time k of the result is t_k
+    of `schedule`, and a network that was trained on that must be told t_k. Raises ValueError for other times.
+    """
+    road = torch.as_tensor(times)
+    if road.ndim == 1 and len(road) > 1 and road[0] > road[-1]:
+        road = road.flip(0)
+    if road.ndim != 1 or road.is_floating_point() or (road.diff() < 1).any() or [*road[[0, -1]]] != [0, schedule.T]:
+        raise ValueError(f"need whole times from 0 to T = {schedule.T}, rising or falling, but got {times!s:.60}.")
+    kept = schedule.alpha_bar[road]
+    return from_betas(1 - kept[1:] / kept[:-1])
+
+
 def _from_alpha_bar(alpha_bar: Callable[[float], float], T: int, beta_max: float) -> Schedule:
-    """beta_t = 1 - alpha_bar(t/T) / alpha_bar((t-1)/T), cut off at beta_max."""
+    """beta_t = 1 - alpha_bar(t/T) / alpha_bar((t-1)/T), cut off at beta_max.  [chapter 2, Eq. 2.6]"""
     curve = [alpha_bar(t / T) for t in range(_at_least_one(T) + 1)]
     return from_betas([min(1 - now / before, beta_max) for before, now in pairwise(curve)])
 

@@ -11,6 +11,8 @@ from importlib import resources
 from importlib.metadata import metadata
 from pathlib import Path
 
+from . import checkpoint
+from .checkpoint import Trained
 from .files import replace_file
 
 HASHES = "shelf.json"  # file name -> sha256, written by tools/shelf.py
@@ -24,7 +26,7 @@ def find(name: str) -> Path:
     for folder in (Path.cwd(), *Path.cwd().parents, Path(__file__).parents[1]):
         if (folder / "book" / "results" / name).is_file():
             return folder / "book" / "results" / name
-    known = json.loads(resources.files("ddpm_core").joinpath(HASHES).read_text())
+    known = _known()
     if name not in known:
         raise FileNotFoundError(
             f"no such result: {name!r} is neither in a book/results folder above {Path.cwd()} nor on the list."
@@ -53,10 +55,22 @@ def result(name: str) -> dict:
     return found
 
 
+def model(name: str) -> Trained:
+    """The trained model NAME.safetensors, held to the sha256 that the package was built with.
+
+    Raises FileNotFoundError as `find` does, CheckpointError for a file that is damaged or another.
+    """
+    return checkpoint.load(find(f"{name}.safetensors"), _known().get(f"{name}.safetensors"))
+
+
 def repository() -> str:
     """The repository's address, from the package's own metadata."""
     urls = dict(entry.split(", ", 1) for entry in metadata("ddpm-core").get_all("Project-URL"))
     return urls["Repository"].rstrip("/")
+
+
+def _known() -> dict[str, str]:
+    return json.loads(resources.files("ddpm_core").joinpath(HASHES).read_text())
 
 
 def _fetch(name: str) -> bytes:

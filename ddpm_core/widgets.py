@@ -4,72 +4,54 @@ A scrubber ships x_0, eps and the alpha_bar table as small whole numbers and mix
 t: noise does not compress, so 64 images with all their 1000 steps take 0.2 MB this way, and 7 MB as frames.
 """
 
-import base64
-import hashlib
-import itertools
-import json
-import re
 from collections.abc import Callable, Sequence
 from html import escape
-from importlib.resources import files
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from .data import to_uint8
+from .gaussian import q_sample
+from .predict import EPS, MEAN, X0, V
 from .schedule import Schedule
+from .stage import MARKS, Figure, floats, image_and_noise, pack
 
 PIXEL_STEP = 1 / 127.5  # uint8 0..255 stands for [-1, 1]
 EPS_STEP = 4 / 127  # int8; noise beyond 4 standard deviations, one value in 16,000, is cut off
 POINT_STEP = 8 / 32767  # int16 stands for [-8, 8]
-FAR = 8  # no standard normal noise comes this far: numbers beyond were never scaled
-
-# Four of Okabe and Ito's colours, with a contrast of 3 on white and on dark, each with its own shape: so many
-# corners, joined each to the next or, for the star, to the next but one.
-MARKS = [("#0072b2", 12, 1), ("#d55e00", 4, 1), ("#009e73", 3, 1), ("#c26e9d", 5, 2)]
-
-_serial = itertools.count()  # tells equal figures apart; counted, not random, so that outputs can be compared
 
 
-class Scrubber:
-    """A figure with a slider for t, a play button and a canvas; it shows itself in notebooks and on pages.
+class Scrubber(Figure):
+    """A figure with a slider for t, a play button and canvases; T is its largest time.
 
-    label names it, T is its largest time.
+    scripts must end in one that defines paint(t); with mix.js among them, the page shows signal and noise as well.
+    A range of times is the slider's own; a list of times is stepped through, in its order.
     """
 
-    def __init__(self, label: str, payload: dict, stage: str, frame: Callable[[int], Tensor]) -> None:
-        if not label.strip():
-            raise ValueError(f"need a label that says what the figure shows, but got {label!r}.")
-        self.label, self.T, self._stage, self._frame = label, payload["T"], stage, frame
-        self._times = payload.get("times", range(self.T + 1))
-        self._payload = json.dumps(payload)
-        self._id = "scrub-" + hashlib.sha256(f"{self._payload}{next(_serial)}".encode()).hexdigest()[:8]
+    def __init__(
+        self, label: str, payload: dict, stage: str, frame: Callable[[int], Tensor], scripts: list[str], times: Sequence
+    ) -> None:
+        self.T, self._times = max(times), times
+        first, last = (times[0], times[-1]) if isinstance(times, range) else (0, len(times) - 1)
+        curves, levels = (_CURVES, _LEVELS) if "mix" in scripts else ("", "")
+        body = f"""{stage}
+<div class="controls"><button type="button"><svg viewBox="0 0 24 24"><path/></svg></button>
+<div>{curves}<input type="range" min="{first}" max="{last}" value="{first}" aria-label="time t"></div></div>
+<output aria-live="off"><span class="time"></span>{levels}</output>"""
+        super().__init__("scrub", label, {"T": self.T, **payload}, body, [*scripts, "scrub"], frame)
 
     def frame(self, t: int) -> np.ndarray:
-        """What the canvas shows at t: uint8 (rows H, columns W, C), or coordinates (N, 2) for points.
+        """What the canvas shows at t: uint8 (rows H, columns W, C), coordinates (N, 2) of points, panels (5, H, W, C).
 
         Raises ValueError for a time that the slider does not reach.
         """
         if t not in self._times:
             raise ValueError(f"need a time in {self._times}, but t is {t}.")
-        return self._frame(t).numpy()
+        return super().frame(t).numpy()
 
     def __repr__(self) -> str:
         return f"Scrubber({self.label!r}, T={self.T})"
-
-    def _repr_html_(self) -> str:
-        script, last = _SCRIPT.replace("SCRUB_ID", self._id), len(self._times) - 1
-        curves, levels = ("", "") if isinstance(self._times, list) else (_CURVES, _LEVELS)
-        return f"""<div class="ddpm-scrub" id="{self._id}" role="group" aria-label="{escape(self.label)}" \
-data-lm-suppress-shortcuts="true" data-payload="{escape(self._payload)}">
-<p class="label">{escape(self.label)}</p>
-<p class="fallback">This figure needs its script (in a notebook: trust it, or run the cell).</p>
-<div class="live" hidden>{self._stage}
-<div class="controls"><button type="button"><svg viewBox="0 0 24 24"><path/></svg></button>
-<div>{curves}<input type="range" min="0" max="{last}" value="0" aria-label="time t"></div></div>
-<output aria-live="off"><span class="time"></span>{levels}</output></div>
-<style>{_STYLE}</style><script>{script}</script></div>"""
 
 
 def scrub(
@@ -81,12 +63,13 @@ def scrub(
     An image is `size` pixels wide on the page; `rendering` is CSS: "pixelated", or "auto" for smooth.
     Raises ValueError for other shapes, ranges and dtypes.   [Ho 2020, Eq. 4; chapter 1]
     """
-    x0, eps = _checked(x0, eps, bound=1)
+    x0, eps = image_and_noise(x0, eps)
     stage = _sheet_html(x0.shape, columns, size, rendering, "mixed with noise")
-    packed = _pack(x0, torch.uint8, PIXEL_STEP, zero=-1), _pack(eps, torch.int8, EPS_STEP)
+    packed = pack(x0, torch.uint8, PIXEL_STEP, zero=-1), pack(eps, torch.int8, EPS_STEP)
     x_t, arrays = _mixture(schedule, *packed)
-    payload = {"kind": "images", "T": schedule.T, "shape": x0.shape, "columns": columns, "arrays": arrays}
-    return Scrubber(label, payload, stage, lambda t: _sheet(to_uint8(x_t(t)), columns))
+    payload = {"shape": x0.shape, "columns": columns, "arrays": arrays}
+    scripts = ["mix", "tile", "images"]
+    return Scrubber(label, payload, stage, lambda t: _sheet(to_uint8(x_t(t)), columns), scripts, _all(schedule))
 
 
 def scrub_points(schedule: Schedule, x0: Tensor, eps: Tensor, *, label: str, colours: Tensor | None = None) -> Scrubber:
@@ -95,17 +78,17 @@ def scrub_points(schedule: Schedule, x0: Tensor, eps: Tensor, *, label: str, col
     x0, eps (N, 2) float, x0 within the axes [-3, 3], both kept to 1/8000. colours (N,) whole numbers 0..3:
     each point's group, told by colour and by shape. Raises ValueError for anything else.
     """
-    x0, eps = _checked(x0, eps, bound=3)
+    x0, eps = image_and_noise(x0, eps, bound=3)
     if x0.ndim != 2 or x0.shape[1] != 2 or not len(x0):
         raise ValueError(f"need points x0 shaped (N, 2), but got shape {tuple(x0.shape)}.")
     groups = torch.zeros(len(x0)) if colours is None else torch.as_tensor(colours).cpu()
     if groups.shape != (len(x0),) or not torch.isin(groups, torch.arange(len(MARKS))).all():
         raise ValueError(f"need a group 0..{len(MARKS) - 1} for each of {len(x0)} points, but got {groups}.")
-    packed = _pack(x0, torch.int16, POINT_STEP), _pack(eps, torch.int16, POINT_STEP)
+    packed = pack(x0, torch.int16, POINT_STEP), pack(eps, torch.int16, POINT_STEP)
     x_t, arrays = _mixture(schedule, *packed)
-    arrays["groups"] = _pack(groups, torch.uint8)[1]
-    payload = {"kind": "points", "T": schedule.T, "marks": MARKS, "arrays": arrays}
-    return Scrubber(label, payload, _AXES.replace("COUNT", str(len(x0))), x_t)
+    arrays["groups"] = pack(groups, torch.uint8)[1]
+    payload = {"marks": MARKS, "arrays": arrays}
+    return Scrubber(label, payload, _AXES.replace("COUNT", str(len(x0))), x_t, ["mix", "points"], _all(schedule))
 
 
 def scrub_frames(
@@ -125,9 +108,41 @@ def scrub_frames(
         raise ValueError(f"need frames of one shape, but got {[tuple(frame.shape) for frame in shades]}.")
     shape = shades[0].shape
     stage = _sheet_html(shape, columns, size, rendering, "along a chain")
-    payload = {"kind": "frames", "T": max(times), "times": times, "shape": shape, "columns": columns}
-    payload["arrays"] = {"frames": _pack(torch.stack(shades), torch.uint8)[1]}
-    return Scrubber(label, payload, stage, lambda t: _sheet(shades[times.index(t)], columns))
+    payload = {"times": times, "shape": shape, "columns": columns}
+    payload["arrays"] = {"frames": pack(torch.stack(shades), torch.uint8)[1]}
+    return Scrubber(label, payload, stage, lambda t: _sheet(shades[times.index(t)], columns), ["tile", "frames"], times)
+
+
+def views(schedule: Schedule, x0: Tensor, eps: Tensor, *, label: str, size=136, rendering="pixelated") -> Scrubber:
+    """One image seen in five ways, for t in 1..T: x_t, eps, x_0, v and the posterior's mean, side by side.
+
+    Each is a x_0 + b eps, and its panel names a and b. x0 and eps (1, C, H, W) as in `scrub`, each panel cut off
+    at -1 and 1 and about `size` pixels wide. Raises ValueError for anything else.   [chapter 5]
+    """
+    x0, eps = image_and_noise(x0, eps)
+    _check_sheet(x0.shape, 1, size)
+    if len(x0) != 1:
+        raise ValueError(f"need one image x0 shaped (1, C, H, W), but got shape {tuple(x0.shape)}.")
+    H, W = x0.shape[2:]
+    canvas = f'<canvas role="img" width="{W}" height="{H}" aria-label='
+    panels = [
+        f'<div class="panel"><p>{name}</p>{canvas}"{words}"></canvas><p class="mix"></p></div>'
+        for name, words in _VIEWS.items()
+    ]
+    style = f"width: {len(panels) * (size + 12)}px; image-rendering: {escape(rendering)}"
+    stage = f'<div class="panels" style="{style}">{"".join(panels)}</div>'
+    packed = {"x0": pack(x0, torch.uint8, PIXEL_STEP, zero=-1), "eps": pack(eps, torch.int8, EPS_STEP)}
+    one, zero = torch.ones(schedule.T, dtype=torch.float64), torch.zeros(schedule.T, dtype=torch.float64)
+    packed["of_x0"] = pack(_seen(schedule, x0=one, eps=zero), torch.float32)  # five linear views: what each takes
+    packed["of_eps"] = pack(_seen(schedule, x0=zero, eps=one), torch.float32)  # of x_0 and what of eps, (5, T)
+    x0, eps, of_x0, of_eps = (known.double() for known, _ in packed.values())
+
+    def frame(t: int) -> Tensor:
+        shown = [a * x0[0] + b * eps[0] for a, b in zip(of_x0[:, t - 1], of_eps[:, t - 1], strict=True)]
+        return to_uint8(torch.stack(shown)).permute(0, 2, 3, 1)
+
+    payload = {"shape": x0.shape, "columns": 1, "arrays": {name: sent for name, (_, sent) in packed.items()}}
+    return Scrubber(label, payload, stage, frame, ["tile", "views"], range(1, schedule.T + 1))
 
 
 def live_forward(schedules: dict[str, Schedule], x0: Tensor):
@@ -142,7 +157,7 @@ def live_forward(schedules: dict[str, Schedule], x0: Tensor):
 
     if not schedules:
         raise ValueError("need at least one schedule to choose from, but got none.")
-    x0 = _floats("x0", x0)
+    x0 = floats("x0", x0)
     if x0.ndim != 1 or not len(x0):
         raise ValueError(f"need a sample x0 shaped (N,), but got shape {tuple(x0.shape)}.")
     eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0), dtype=x0.dtype)
@@ -162,29 +177,26 @@ def live_forward(schedules: dict[str, Schedule], x0: Tensor):
     return ipywidgets.VBox([name, time, picture])
 
 
+def _seen(schedule: Schedule, x0: Tensor, eps: Tensor) -> Tensor:
+    """The five views of a pixel x0 (T,) mixed with eps (T,), at t = 1..T: (5, T)."""
+    t = torch.arange(1, schedule.T + 1)
+    x_t = q_sample(schedule, x0, t, eps)
+    return torch.stack([x_t, *(p.target(schedule, x0, x_t, t, eps) for p in (EPS, X0, V, MEAN))])
+
+
+def _all(schedule: Schedule) -> range:
+    return range(schedule.T + 1)
+
+
 def _mix(alpha_bar: Tensor, x0: Tensor, eps: Tensor) -> Tensor:
     return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * eps
 
 
 def _mixture(schedule: Schedule, x0: tuple, eps: tuple) -> tuple[Callable[[int], Tensor], dict]:
     """x_t as a function of t, from x0 and eps as `_pack` leaves them, and the arrays that the page needs."""
-    alpha_bar = _pack(schedule.alpha_bar.cpu(), torch.float32)
+    alpha_bar = pack(schedule.alpha_bar.cpu(), torch.float32)
     arrays = {"alpha_bar": alpha_bar[1], "x0": x0[1], "eps": eps[1]}
     return lambda t: _mix(alpha_bar[0][t].double(), x0[0], eps[0]), arrays
-
-
-def _pack(x: Tensor, dtype: torch.dtype, step: float | None = None, zero: float = 0) -> tuple[Tensor, dict]:
-    """x as the page will know it, and what to send: base64 of whole numbers q that mean zero + step * q.
-
-    Without a step the numbers stand for themselves.
-    """
-    if step:
-        ends = torch.iinfo(dtype)
-        whole, sent = _pack(((x - zero) / step).round().clamp(ends.min, ends.max), dtype)
-        return zero + step * whole.double(), {**sent, "step": step, "zero": zero}
-    kinds = {torch.uint8: "Uint8", torch.int8: "Int8", torch.int16: "Int16", torch.float32: "Float32"}
-    x = x.to(dtype)
-    return x, {"type": f"{kinds[dtype]}Array", "data": base64.b64encode(x.numpy().tobytes()).decode()}
 
 
 def _sheet(images: Tensor, columns: int) -> Tensor:
@@ -196,34 +208,14 @@ def _sheet(images: Tensor, columns: int) -> Tensor:
     return sheet.reshape(rows, columns, C, H, W).permute(0, 3, 1, 4, 2).reshape(rows * H, columns * W, C)
 
 
-def _floats(name: str, x: Tensor, bound: float = FAR) -> Tensor:
-    """x in float64 on the CPU. Raises ValueError unless it is floating point and within [-bound, bound]."""
-    x = torch.as_tensor(x).detach().cpu()
-    if not x.is_floating_point():
-        raise ValueError(f"need {name} in floating point, scaled to [-1, 1], but its dtype is {x.dtype}.")
-    if not (x.abs() <= bound + 1e-3).all():  # nan fails too
-        raise ValueError(f"need {name} within [-{bound}, {bound}], but it spans {x.min():g} to {x.max():g}.")
-    return x.double()
-
-
-def _checked(x0: Tensor, eps: Tensor, bound: float) -> tuple[Tensor, Tensor]:
-    x0, eps = _floats("x0", x0, bound), _floats("eps", eps)
-    if x0.shape != eps.shape:
-        raise ValueError(f"need eps shaped like x0: x0 is {tuple(x0.shape)}, eps is {tuple(eps.shape)}.")
-    return x0, eps
-
-
 def _shades(name: str, frame: Tensor) -> Tensor:
     frame = torch.as_tensor(frame).cpu()
-    return frame if frame.dtype == torch.uint8 else to_uint8(_floats(name, frame))
+    return frame if frame.dtype == torch.uint8 else to_uint8(floats(name, frame))
 
 
 def _sheet_html(shape: tuple[int, ...], columns: int, size: int, rendering: str, what: str) -> str:
     """The canvas for a `_sheet`, pixel for pixel; CSS enlarges it and cuts thin gaps between the images."""
-    if len(shape) != 4 or shape[1] not in (1, 3) or 0 in shape:
-        raise ValueError(f"need images shaped (N, C, H, W) with C = 1 or 3, but got shape {tuple(shape)}.")
-    if columns < 1 or size < 1:
-        raise ValueError(f"need columns and size of at least 1, but they are {columns} and {size}.")
+    _check_sheet(shape, columns, size)
     N, _, H, W = shape
     rows, columns = -(-N // columns), min(columns, N)
     return f"""<div class="stage" style="width: {columns * size}px">
@@ -232,11 +224,20 @@ style="--cell: calc(100% / {columns}) calc(100% / {rows}); image-rendering: {esc
 </canvas></div>"""
 
 
-# Comments and idle spaces stay in the files, since every figure carries these two.
-_HERE = files("ddpm_core")
-_STYLE = re.sub(r"\s*([{};:,])\s*", r"\1", _HERE.joinpath("scrub.css").read_text("utf-8"))
-_SCRIPT = re.sub(r"^\s+|(^|\s+)// .*", "", _HERE.joinpath("scrub.js").read_text("utf-8"), flags=re.M)
+def _check_sheet(shape: tuple[int, ...], columns: int, size: int) -> None:
+    if len(shape) != 4 or shape[1] not in (1, 3) or 0 in shape:
+        raise ValueError(f"need images shaped (N, C, H, W) with C = 1 or 3, but got shape {tuple(shape)}.")
+    if columns < 1 or size < 1:
+        raise ValueError(f"need columns and size of at least 1, but they are {columns} and {size}.")
 
+
+_VIEWS = {
+    "<i>x<sub>t</sub></i> &ensp;noisy": "x_t, the noisy image",
+    "<i>ε</i> &ensp;noise": "eps, the noise",
+    "<i>x</i><sub>0</sub> &ensp;clean": "x_0, the clean image",
+    "<i>v</i> &ensp;velocity": "v, the velocity",
+    "<i>μ̃<sub>t</sub></i> &ensp;mean": "the mean, one step cleaner",
+}
 _CURVES = """<svg class="curves" viewBox="0 0 1 1" preserveAspectRatio="none">
 <path class="now"/><path class="noise"/><path class="signal"/></svg>"""
 _LEVELS = """<span class="signal">signal <b></b></span><span class="noise">noise <b></b></span>"""

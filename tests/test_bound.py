@@ -6,7 +6,7 @@ import warnings
 import pytest
 import torch
 
-from ddpm_core import bound, exact, gaussian, predict, sampler, schedule, variance, weighting
+from ddpm_core import bound, exact, gaussian, predict, recipe, sampler, schedule, variance, weighting
 from ddpm_core.schedule import at
 from ddpm_core.seeds import seeded
 
@@ -288,3 +288,9 @@ def test_a_chain_that_remembers_is_warned_of_by_its_price():
 def test_levels_that_the_schedule_does_not_reach_are_refused(log_snr):
     with pytest.raises(ValueError, match=r"need ln SNR between -10.1. and 9.21"):
         bound.continuous(lambda x_t, t: x_t, schedule.linear(1000), pictures(), seeded(0), log_snr)
+
+
+def test_training_on_a_chain_that_remembers_is_warned_of():
+    with pytest.warns(UserWarning, match=r"L_T = 0.1 bits") as caught:
+        recipe.objective(schedule.linear(200), predict.V)
+    assert caught[0].filename == __file__  # it points at the line that chose the schedule

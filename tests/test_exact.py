@@ -8,6 +8,7 @@ import torch
 from ddpm_core.exact import GaussianMixture, mixture
 from ddpm_core.gaussian import q_sample
 from ddpm_core.schedule import cosine, linear
+from ddpm_core.seeds import seeded
 
 SCHEDULES = pytest.mark.parametrize("schedule", [linear(), cosine(100)], ids=repr)
 
@@ -132,3 +133,18 @@ def test_an_impossible_world_is_refused(weights, means, variances, message):
 def test_one_time_for_all_points_is_refused(mixture, normal):
     with pytest.raises(ValueError, match="one time per example"):
         mixture.denoise(linear(10), normal(3, 2), torch.tensor([1]))
+
+
+def test_the_least_squared_error_is_what_the_perfect_denoiser_leaves():
+    s, world = cosine(100), mixture([0.3, 0.7], [[-1.0], [0.8]], 0.35)
+    x0 = world.sample(200_000, seeded(4))
+    for t in (1, 30, 60, 100):
+        times = torch.full((len(x0),), t)
+        eps = torch.randn(x0.shape, generator=seeded(5, t), dtype=x0.dtype)
+        error = (x0 - world.denoise(s, q_sample(s, x0, times, eps), times)) ** 2
+        assert abs(error.mean() - world.mmse(s, torch.tensor([t]))[0]) < 5 * error.std() / len(x0) ** 0.5
+
+
+def test_the_least_squared_error_needs_one_dimension():
+    with pytest.raises(ValueError, match="need a mixture in one dimension"):
+        mixture([1.0], [[0.0, 0.0]], 1.0).mmse(cosine(10), torch.tensor([3]))

@@ -8,7 +8,9 @@ import torch
 from diffusers import DDPMScheduler
 from diffusers.training_utils import compute_snr
 
-from ddpm_core.schedule import at, cosine, from_betas, linear, sigmoid
+from ddpm_core.gaussian import q_posterior
+from ddpm_core.sampler import ddim_step, ddpm_step, even_times
+from ddpm_core.schedule import at, cosine, from_betas, linear, respaced, sigmoid
 
 ALL = pytest.mark.parametrize(
     "schedule", [linear(), cosine(), sigmoid(), linear(7, 0.1, 0.5), from_betas([0.3])], ids=repr
@@ -148,6 +150,90 @@ def test_a_number_of_steps_that_is_none_is_refused(make, T):
 def test_end_points_outside_the_unit_interval_are_refused():
     with pytest.raises(ValueError, match=r"beta_7 is 1\.00"):
         linear(10, beta_T=1.5)
+
+
+def test_the_log_snr_turns_back_into_alpha_bar():
+    for schedule in (linear(), cosine(), sigmoid()):
+        torch.testing.assert_close(schedule.snr.log().sigmoid(), schedule.alpha_bar, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize(("T", "beta_1", "beta_T"), [(1000, 1e-4, 0.02), (200, 1e-4, 0.02), (16, 0.01, 0.3)])
+def test_what_a_linear_schedule_leaves_is_the_exponential_of_minus_its_betas(T, beta_1, beta_T):
+    """ln(1 - b) = -b - b^2/2 - ..., and all that is dropped after b^2/2 is below b^3 / (3 (1 - b))."""
+    schedule = linear(T, beta_1, beta_T)
+    first = T * (beta_1 + beta_T) / 2
+    second = schedule.beta.square().sum() / 2
+    dropped = -schedule.alpha_bar[-1].log() - first - second
+    assert 0 < dropped < (schedule.beta**3).sum() / (3 * (1 - beta_T))
+
+
+def test_stretched_betas_have_the_sum_of_the_long_chain_as_long_as_they_are_betas():
+    long = linear(1000)
+    for T in (500, 200, 50):
+        short = linear(T, 1000 / T * 1e-4, 1000 / T * 0.02)
+        torch.testing.assert_close(short.beta.sum(), long.beta.sum(), rtol=1e-12, atol=0)
+        extra = (short.beta.square().sum() - long.beta.square().sum()) / 2  # what Eq. 2.2 drops first
+        torch.testing.assert_close(long.alpha_bar[-1].log() - short.alpha_bar[-1].log(), extra, rtol=0.4, atol=0)
+    with pytest.raises(ValueError, match=r"beta_13 is 1\.00125"):
+        linear(16, 1000 / 16 * 1e-4, 1000 / 16 * 0.02)
+
+
+# ---- respaced --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("schedule", [linear(), cosine(), sigmoid()], ids=repr)
+@pytest.mark.parametrize("steps", [1, 16, 200, 999])
+def test_respacing_keeps_alpha_bar_at_the_kept_times(schedule, steps):
+    times = even_times(schedule, steps)
+    short = respaced(schedule, times)
+    assert len(short.beta) == steps + 1
+    torch.testing.assert_close(short.alpha_bar, schedule.alpha_bar[times].flip(0), rtol=0, atol=1e-13)
+
+
+def test_respacing_by_all_times_changes_nothing():
+    for schedule in (linear(), cosine(50)):
+        torch.testing.assert_close(respaced(schedule, range(schedule.T + 1)).beta, schedule.beta, rtol=1e-9, atol=0)
+
+
+def test_respacing_twice_is_respacing_once():
+    once = respaced(linear(), [0, 100, 500, 1000])
+    torch.testing.assert_close(respaced(respaced(linear(), range(0, 1001, 50)), [0, 2, 10, 20]).beta, once.beta)
+
+
+def test_rising_or_falling_times_of_any_kind_give_the_same_schedule():
+    wanted = respaced(linear(), [0, 7, 500, 1000]).beta
+    for times in ([1000, 500, 7, 0], torch.tensor([0, 7, 500, 1000]), torch.tensor([1000, 500, 7, 0]).numpy().copy()):
+        assert torch.equal(respaced(linear(), times).beta, wanted)
+
+
+def test_a_step_of_a_respaced_chain_is_a_leap_of_the_long_one(normal):
+    """Its posterior is the one that DDIM's formula with eta = 1 has for t_k -> t_{k-1}: two papers agree."""
+    long, times = cosine(1000), [0, 300, 450, 999, 1000]
+    short, x0, x_t, z = respaced(long, times), normal(4, 2), normal(4, 2), normal(4, 2)
+    k = torch.arange(1, 5)
+    t, t_prev = torch.tensor(times[1:]), torch.tensor(times[:-1])
+    leap = ddim_step(long, x_t, t, t_prev, x0, z, eta=1.0)
+    torch.testing.assert_close(ddpm_step(short, x_t, k, x0, z), leap, rtol=0, atol=1e-10)
+    _, variance = q_posterior(short, x0, x_t, k)
+    kept = long.alpha_bar[t] / long.alpha_bar[t_prev]
+    expected = (1 - long.alpha_bar[t_prev]) / (1 - long.alpha_bar[t]) * (1 - kept)
+    torch.testing.assert_close(variance[:, 0], expected, rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [[], 5, [0], [1000], [1, 1000], [0, 999], [0, 1001], [0, 500, 500, 1000], [0, 600, 500, 1000], [0.0, 1000.0],
+     [[0, 1000]]],
+)  # fmt: skip
+def test_times_that_are_no_road_are_refused(times):
+    with pytest.raises(ValueError, match="need whole times from 0 to T = 1000, rising or falling, but got"):
+        respaced(linear(), times)
+
+
+def test_a_bad_road_of_many_times_is_named_in_short():
+    with pytest.raises(ValueError) as error:
+        respaced(linear(), list(range(1000)))
+    assert len(str(error.value)) < 140
 
 
 # ---- at --------------------------------------------------------------------------------------------------------

@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 import shelf as shelf_tool
+import torch
 
-from ddpm_core import shelf
+from ddpm_core import checkpoint, shelf
+from ddpm_core.checkpoint import Trained
+from ddpm_core.files import file_sha256
+from ddpm_core.predict import V
+from ddpm_core.schedule import cosine
+from ddpm_core.unet import UNet
 
 RESULTS = sorted((Path(__file__).parents[1] / "book" / "results").glob("*.json"))
 
@@ -69,3 +75,25 @@ def test_without_a_network_the_address_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(shelf, "repository", lambda: "http://127.0.0.1:9/nowhere")
     with pytest.raises(FileNotFoundError, match=r"127\.0\.0\.1:9/nowhere/raw/main/book/results/digits\.json"):
         shelf._fetch("digits.json")
+
+
+def test_a_model_in_half_precision_is_found_and_held_to_its_hash(elsewhere, monkeypatch):
+    torch.manual_seed(0)
+    trained = Trained(UNet(1, (8, 16)), cosine(20), V, {"size": [8, 8]})
+    path = checkpoint.export("small.safetensors", trained)
+    monkeypatch.setattr(shelf, "_known", lambda: {"small.safetensors": file_sha256(path)})
+    elsewhere["small.safetensors"] = path.read_bytes()
+    found = shelf.model("small")
+    assert path.stat().st_size < 0.6 * checkpoint.save("whole", trained).stat().st_size
+    for name, weight in found.net.state_dict().items():
+        torch.testing.assert_close(weight, trained.net.state_dict()[name], rtol=1e-3, atol=1e-6)
+    assert torch.equal(found.schedule.beta, trained.schedule.beta) and found.predict is V
+
+
+def test_a_model_of_another_hash_is_refused_even_in_the_checkout(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = Path("book/results/small.safetensors")
+    checkpoint.export(path, Trained(UNet(1, (8, 16)), cosine(20), V, {}))
+    monkeypatch.setattr(shelf, "_known", lambda: {"small.safetensors": "0" * 64})
+    with pytest.raises(ValueError, match=r"with sha256 000000000000\.\.\., but it has"):
+        shelf.model("small")

@@ -11,7 +11,7 @@ import pytest
 import torch
 from nbclient import NotebookClient
 
-from ddpm_core import show, widgets
+from ddpm_core import predict, show, stage, widgets
 from ddpm_core.data import to_uint8
 from ddpm_core.gaussian import q_sample
 from ddpm_core.schedule import cosine, linear
@@ -31,6 +31,7 @@ def one_of_each(seed=0):
         widgets.scrub(cosine(1000), x0, normal(5, 3, 4, 6, seed=seed), label="cosine, 5 images", columns=3),
         widgets.scrub_points(cosine(1000), points, normal(7, 2, seed=seed), label="cosine, 7 points"),
         widgets.scrub_frames([normal(2, 1, 4, 4, seed=seed), images(2, 1, 4, 4)], [1000, 0], label="back"),
+        widgets.views(cosine(1000), images(1, 3, 4, 6), normal(1, 3, 4, 6, seed=seed), label="five views"),
     ]
 
 
@@ -51,6 +52,7 @@ def test_repr_says_what_it_is():
         "Scrubber('cosine, 5 images', T=1000)",
         "Scrubber('cosine, 7 points', T=1000)",
         "Scrubber('back', T=1000)",
+        "Scrubber('five views', T=1000)",
     ]
 
 
@@ -80,9 +82,11 @@ def test_label_is_escaped():
 
 def test_size_of_64_images():
     scrubber = widgets.scrub(cosine(1000), images(64, 1, 32, 32), normal(64, 1, 32, 32), label="64 images")
-    html = scrubber._repr_html_()
-    assert len(html.encode()) <= 250_000
-    assert len(html.encode()) - len(re.search(r'data-payload="([^"]*)"', html)[1]) <= 6144
+    assert len(scrubber._repr_html_().encode()) <= 250_000
+
+
+def test_what_comes_with_the_numbers_is_small():
+    assert max(len(without_payload(scrubber).encode()) for scrubber in one_of_each()) <= 6144
 
 
 def test_a_notebook_stores_the_figure():
@@ -95,7 +99,7 @@ widgets.scrub(schedule.cosine(16), torch.zeros(4, 1, 8, 8), torch.ones(4, 1, 8, 
     NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
     (output,) = notebook.cells[0].outputs
     assert output.data["text/plain"] == "Scrubber('four images', T=16)"
-    assert '<div class="ddpm-scrub" id="scrub-' in output.data["text/html"]
+    assert '<div class="ddpm-figure ddpm-scrub" id="scrub-' in output.data["text/html"]
     nbformat.validate(notebook)
 
 
@@ -161,6 +165,72 @@ def test_frames_keep_bytes_and_cut_noise_off():
     assert scrubber.T == 20
 
 
+# Five views of one image
+
+VIEWS = [lambda schedule, x0, x_t, t, eps: x_t, *(p.target for p in (predict.EPS, predict.X0, predict.V, predict.MEAN))]
+
+
+@pytest.mark.parametrize("schedule", [linear(1000), cosine(16)], ids=["linear", "cosine"])
+@pytest.mark.parametrize("t", [1, 2, 10, 16])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_views_are_what_a_network_may_be_asked_for(schedule, t, channels):
+    x0, eps = images(1, channels, 8, 6).double(), normal(1, channels, 8, 6).double().clamp(-4, 4)
+    time = torch.tensor([t])
+    x_t = q_sample(schedule, x0, time, eps)
+    shades = [127.5 * (view(schedule, x0, x_t, time, eps).clamp(-1, 1) + 1) for view in VIEWS]
+    frame = widgets.views(schedule, x0, eps, label="x").frame(t)
+    assert frame.shape == (5, 8, 6, channels) and frame.dtype == np.uint8
+    bound = 0.5 + 127.5 * widgets.EPS_STEP / 2 + 0.5 + 0.01  # factors of x_0 and of eps are at most 1
+    assert abs(frame - torch.cat(shades).permute(0, 2, 3, 1).numpy()).max() <= bound
+    assert (frame[2] == to_uint8(x0)[0].permute(1, 2, 0).numpy()).all()  # x_0 itself loses nothing
+
+
+def test_the_factors_of_views_turn_and_end_at_the_clean_image():
+    a, b = (
+        np.frombuffer(base64.b64decode(payload(one_of_each()[3])["arrays"][name]["data"]), np.float32).reshape(5, 1000)
+        for name in ("of_x0", "of_eps")
+    )
+    x_t, v, mean = 0, 3, 4
+    assert np.allclose(a[x_t] ** 2 + b[x_t] ** 2, 1, atol=1e-6)
+    assert np.allclose([a[v], b[v]], [-b[x_t], a[x_t]], atol=1e-6)  # v stands at a right angle on x_t
+    assert (a[mean, 0], b[mean, 0]) == (1, 0)  # one step before the end, the mean is x_0
+    assert (b[mean, 1:] < b[x_t, 1:]).all() and (b[mean, 1:] > 0).all()  # else it is cleaner than x_t, not clean
+
+
+# The frame of every figure
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16])
+def test_packed_numbers_are_kept_to_half_a_step(dtype):
+    ends = torch.iinfo(dtype)
+    x = torch.linspace(0.1 * ends.min + 1, 0.1 * ends.max + 1, 500, dtype=torch.float64)
+    known, sent = stage.pack(x, dtype, step=0.1, zero=1)
+    whole = np.frombuffer(base64.b64decode(sent["data"]), sent["type"].removesuffix("Array").lower())
+    assert np.allclose(sent["zero"] + sent["step"] * whole, known)
+    assert abs(known - x).max() <= 0.05 + 1e-9
+    assert stage.pack(x * 99, dtype, step=0.1, zero=1)[0].max() == 1 + 0.1 * ends.max  # beyond the end: cut off
+
+
+def test_packed_numbers_come_in_the_order_of_the_tensor():
+    x = torch.arange(6.0).reshape(2, 3).T
+    sent = stage.pack(x, torch.float32)[1]
+    assert np.frombuffer(base64.b64decode(sent["data"]), np.float32).tolist() == [0, 3, 1, 4, 2, 5]
+
+
+def test_comments_and_idle_spaces_stay_in_the_files():
+    script, style = stage.read_script("scrub.js"), stage.read_style("mix.css")
+    assert "// " not in script and "\n " not in script and "\n\n" not in script
+    assert "const play = () => {\nconst calm" in script
+    assert ".ddpm-scrub{.curves{width:calc(100% - 16px);" in style and not style.endswith("\n")
+
+
+def test_a_figure_carries_only_the_pieces_it_needs():
+    image, points, frames, views = (scrubber._repr_html_() for scrubber in one_of_each())
+    assert all("requestAnimationFrame" in html for html in (image, points, frames, views))
+    assert [".panels{" in html for html in (image, points, frames, views)] == [False, False, False, True]
+    assert ["Math.sqrt(alpha_bar[t])" in html for html in (image, points, frames, views)] == [True, True, False, False]
+
+
 # Bad input gets one clear sentence
 
 
@@ -194,6 +264,12 @@ X = torch.zeros(2, 1, 4, 4)
             lambda: widgets.scrub_points(linear(9), X[0, 0, :, :2], X[0, 0, :, :2], label="x", colours=[4] * 4),
             "0..3",
         ),
+        (lambda: widgets.views(linear(9), X, X, label="x"), r"one image x0 .*\(2, 1, 4, 4\)"),
+        (lambda: widgets.views(linear(9), X[:1, 0], X[:1, 0], label="x"), r"\(N, C, H, W\).*\(1, 4, 4\)"),
+        (lambda: widgets.views(linear(9), X[:1], X, label="x"), "eps shaped like x0"),
+        (lambda: widgets.views(linear(9), X[:1] + 2, X[:1], label="x"), r"x0 within \[-1, 1\]"),
+        (lambda: widgets.views(linear(9), X[:1], X[:1], label="x", size=0), "size"),
+        (lambda: widgets.views(linear(9), X[:1], X[:1], label="x").frame(0), "time.* 0"),
         (lambda: widgets.scrub_frames([], [], label="x"), "frame.* 0 frames"),
         (lambda: widgets.scrub_frames([X, X], [1], label="x"), r"2 frames have \[1\]"),
         (lambda: widgets.scrub_frames([X, X], [1, 1], label="x"), "different"),

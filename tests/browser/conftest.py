@@ -1,9 +1,10 @@
-"""Fixtures for tests of the built pages: ``site``, ``browser``, and ``open_page``, also named ``page``."""
+"""Fixtures: ``site``, ``browser``, ``open_page``, also named ``page``, for built pages; ``bare_page`` for figures."""
 
 import os
 
 import chromium
 import pytest
+from bare import page_of
 from playwright.sync_api import sync_playwright
 from serving import HTML, listen, served, settle
 
@@ -58,3 +59,29 @@ def open_page(browser, site):
 def page(open_page):
     """The same function under the name the tests of one page read best with: ``page("/book/intro.html")``."""
     return open_page
+
+
+@pytest.fixture
+def bare_page(browser, tmp_path):
+    """A function that opens some HTML on a bare page; at the end every page must have behaved.
+
+    bare_page(figure._repr_html_(), width=390, dark=True, reduced_motion="reduce")
+    """
+    contexts, complaints = [], []
+
+    def opener(html, width=1000, dark=False, **options):
+        address = tmp_path / "page.html"
+        address.write_text(page_of(html, dark), encoding="utf-8")
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
+        page.on("request", lambda request: request.url != address.as_uri() and complaints.append(request.url))
+        page.goto(address.as_uri())
+        return page
+
+    yield opener
+    for context in contexts:
+        context.close()
+    assert complaints == []  # no errors, and no request but for the page itself

@@ -1,9 +1,9 @@
 """The scrubbers on a bare page: moved by mouse, keys and button, and held to the pixels of Python."""
 
-import base64
 import math
 from types import SimpleNamespace
 
+import bare
 import numpy as np
 import pytest
 import torch
@@ -11,24 +11,6 @@ from axe_playwright_python.sync_playwright import Axe
 
 from ddpm_core import widgets
 from ddpm_core.schedule import cosine, linear
-
-PIXELS = """canvas => {
-    const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-    return [canvas.width, canvas.height, btoa(Array.from(data, c => String.fromCharCode(c)).join(""))];
-}"""
-# What a notebook does with stored HTML: parse it away from the page, make its scripts anew, then attach it.
-INSERT = """html => {
-    const host = document.createElement("div");
-    host.innerHTML = html;
-    const renew = script => {
-        const fresh = document.createElement("script");
-        fresh.textContent = script.textContent;
-        script.replaceWith(fresh);
-    };
-    host.querySelectorAll("script").forEach(renew);
-    document.querySelector("main").append(host);
-    host.querySelectorAll("script").forEach(renew);
-}"""
 
 
 def pictures(seed=0):
@@ -64,35 +46,14 @@ def figures():
 
 
 @pytest.fixture
-def scrub_page(browser, figures, tmp_path):
-    """A function that opens a page with one scrubber of each kind; at the end the page must have behaved."""
-    contexts, complaints = [], []
+def scrub_page(bare_page, figures):
+    """A function that opens a page with one scrubber of each kind, or with other HTML."""
 
-    def opener(width=1000, dark=False, html=None, **options):
-        colours = (
-            "color-scheme: dark; background: #14181e; color: #ced6dd" if dark else "background: #fff; color: #222832"
-        )
-        body = "".join(s._repr_html_() for s in vars(figures).values()) if html is None else html
-        address = tmp_path / "page.html"
-        address.write_text(
-            f'<!doctype html><html lang="en" style="{colours}"><meta charset="utf-8"><title>Scrubbers</title>'
-            f'<meta name="viewport" content="width=device-width"><body style="font-family: sans-serif">'
-            f"<main><h1>Scrubbers</h1>{body}</main></body></html>",
-            encoding="utf-8",
-        )
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
-        page.on("request", lambda request: request.url != address.as_uri() and complaints.append(request.url))
-        page.goto(address.as_uri())
-        return page
+    def opener(html=None, **options):
+        every = "".join(scrubber._repr_html_() for scrubber in vars(figures).values())
+        return bare_page(every if html is None else html, **options)
 
-    yield opener
-    for context in contexts:
-        context.close()
-    assert complaints == []  # no errors, and no request but for the page itself
+    return opener
 
 
 def part(page, k, selector):
@@ -104,13 +65,12 @@ def value(page, k):
 
 
 def move(page, k, to):
-    part(page, k, "input").evaluate("(s, to) => { s.value = to; s.dispatchEvent(new Event('input')); }", to)
+    bare.move(part(page, k, "input"), to)
 
 
 def pixels(page, k):
     """The canvas of figure k as uint8 (height, width, 4)."""
-    width, height, data = part(page, k, "canvas").evaluate(PIXELS)
-    return np.frombuffer(base64.b64decode(data), np.uint8).reshape(height, width, 4)
+    return bare.pixels(part(page, k, "canvas"))
 
 
 def drag(page, k, start, end):
@@ -287,8 +247,8 @@ def test_page_is_accessible_and_nothing_sticks_out(scrub_page, width, dark):
 def test_it_lives_when_a_notebook_inserts_it_and_runs_it_twice(scrub_page, figures):
     page = scrub_page(html="")
     html = figures.images._repr_html_()
-    page.evaluate(INSERT, html)
-    page.evaluate(INSERT, html)  # the same output in two views: one id, two figures
+    page.evaluate(bare.INSERT, html)
+    page.evaluate(bare.INSERT, html)  # the same output in two views: one id, two figures
     assert page.locator(".fallback").count() == 0
     move(page, 1, 500)
     assert [value(page, k) for k in (0, 1)] == [0, 500]

@@ -1,0 +1,30 @@
+// Two Gaussians over x_{t-1} and their product. A precision is one over a variance; precisions add.
+const {beta, noise} = arrays; // noise = 1 - alpha_bar
+const inputs = root.querySelectorAll("input"), said = root.querySelectorAll("label b"), rows = root.querySelectorAll("tbody tr");
+const fromX0 = (x0, t) => ({mean: Math.sqrt(1 - noise[t - 1]) * x0, precision: 1 / noise[t - 1]});
+const fromXt = (xt, t) => ({mean: xt / Math.sqrt(1 - beta[t]), precision: (1 - beta[t]) / beta[t]});
+const product = (p, q) => {
+  const precision = p.precision + q.precision;
+  return {mean: (p.precision * p.mean + q.precision * q.mean) / precision, precision};
+};
+const density = ({mean, precision}) => x => Math.sqrt(precision / (2 * Math.PI)) * Math.exp(-precision * (x - mean) ** 2 / 2);
+const peak = t => density(product(fromX0(0, t), fromXt(0, t)))(0); // the product is the sharpest, wherever it stands
+const tallest = Math.max(...Array.from(beta.slice(2), (_, k) => peak(k + 2)));
+
+const number = (x, digits) => (Math.round(x * 1000) / 1000 || 0).toFixed(digits).replace("-", "−");
+const show = () => {
+  const [x0, xt, t] = Array.from(inputs, input => Number(input.value));
+  const a = fromX0(x0, t), b = fromXt(xt, t);
+  // All three share one scale. It follows t by half, so that neither sharp nor flat curves get lost.
+  const top = 1.04 * Math.sqrt(tallest * peak(t));
+  [["x0", a], ["xt", b], ["both", product(a, b)]].forEach(([name, gaussian], k) => {
+    const height = density(gaussian), points = [];
+    for (let i = 0; i <= 600; i++) points.push(`${(i / 100 - 3).toFixed(2)} ${(1 - height(i / 100 - 3) / top).toFixed(5)}`);
+    draw(`.plot .${name}`, (name == "both" ? "M-3 1L" : "M") + points.join("L") + (name == "both" ? "L3 1Z" : ""));
+    [gaussian.mean, 1 / gaussian.precision, gaussian.precision].forEach((x, i) => rows[k].cells[i + 1].textContent = number(x, Math.abs(x) < 100 ? 3 : 0));
+  });
+  [x0, xt].forEach((x, k) => said[k].textContent = number(x, 2));
+  said[2].textContent = t;
+};
+inputs.forEach(input => input.oninput = show);
+show();
