@@ -28,9 +28,17 @@ class Stopwatch:
 
 
 def write(
-    name: str, results: dict, clock: Stopwatch, data_sha256: str | None = None, device: str | None = None
+    name: str,
+    results: dict,
+    clock: Stopwatch,
+    data_sha256: str | None = None,
+    device: str | None = None,
+    minutes: float | None = None,
 ) -> Path:
-    """book/results/NAME.json: the results and their provenance; the command line is given without private paths."""
+    """book/results/NAME.json: the results and their provenance; the command line is given without private paths.
+
+    minutes: of all runs, where they were made one by one and kept; by default those of the clock.
+    """
     command = f"python {Path(sys.argv[0]).parent.name}/{Path(sys.argv[0]).name} " + " ".join(
         _public(a) for a in sys.argv[1:]
     )
@@ -40,7 +48,7 @@ def write(
         "device": device or show.device_name(),
         "torch": torch.__version__,
         "date": date.today().isoformat(),
-        "minutes": clock.minutes(),
+        "minutes": clock.minutes() if minutes is None else round(minutes, 1),
         "data_sha256": data_sha256,
         "results": results,
     }
