@@ -85,11 +85,12 @@ def continuous(
     log_snr: tuple[float, float] = (-9.0, 6.4),
     levels: int = 17,
 ) -> Tensor:
-    """The bound of a chain of infinitely many steps, (B,) nats, which compares across schedules as `terms` does not:
+    """An estimate of the bound of infinitely many steps, (B,) nats; it compares across schedules as `terms` does not:
 
     price of noise at the low end + 1/2 integral of SNR ||x_0 - x0_hat||^2 d ln SNR + price of the grey values at the
     high end.   The integral is taken by the trapezoid rule at `levels` values of ln SNR, from the first to the second
-    of `log_snr`, each at the time of the schedule that is nearest to it.   [Kingma 2021, Eq. 14; chapter 4, Eq. 4.18]
+    of `log_snr`, each at the time of the schedule that is nearest to it.   One draw of
+    x_t at each.   [Kingma 2021, Eqs. 15 and 18; chapter 4, Eq. 4.18]
     """
     low, high = log_snr
     log = schedule.snr.log()

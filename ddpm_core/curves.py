@@ -41,7 +41,7 @@ def bend(
     `.frame("cosine")` is the same in Python for a preset, `.frame(handles, "cosine")` for one that is bent: handles
     are the six betas at `handle_times(T)`, and the preset is by default the one that the figure begins with. It gives
     beta, alpha_bar and log_snr (T+1,), L_T_bits per dimension and the strip (H, 8 W, C) uint8.
-    [Ho 2020, Eq. 4; chapter 1, Eqs. 1.10 and 1.15]
+    [Ho 2020, Eq. 4; chapter 1, Eq. 1.10; chapter 2, Eq. 2.8]
     """
     T = _enough(schedule.T)
     x0, eps = image_and_noise(x0, eps)
@@ -104,7 +104,7 @@ def weigh(schedule: Schedule, errors: Tensor, *, label: str, weights: Mapping[st
     `.frame("L")` is the same in Python for a preset, `.frame(handles, "L")` for one that is bent: handles are the six
     weights at `handle_times(T)`, and the preset is by default the first. It gives the weight (T,), the shares (10,)
     of the weighted loss sum_t weight_t error_t, and half, the fewest steps that carry half of it.
-    [Ho 2020, Eq. 14; chapter 6]
+    [chapter 6, Eq. 6.8]
     """
     T = _enough(schedule.T)
     t = torch.arange(1, T + 1)

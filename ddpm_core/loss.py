@@ -27,6 +27,8 @@ def training_loss(
     x0 (B, ...) in [-1, 1]; t (B,) in 1..T; eps ~ N(0, I), shaped like x0. With the defaults this is L_simple.
     A network with labels is passed as `partial(net, labels=labels)`.   [Ho 2020, Eq. 14 and Algorithm 1; chapter 0]
     """
+    if (t < 1).any():
+        raise ValueError(f"need times 1..T, where there is noise to guess, but t holds {int(t.min())}.")
     x_t = q_sample(schedule, x0, t, eps)
     if x0.ndim == 4 and x0.device.type == "cpu" and x0.abs().max() > 1.001:  # elsewhere a look would stall the queue
         raise ValueError(f"need images scaled to [-1, 1], but they run from {x0.min():g} to {x0.max():g}.")

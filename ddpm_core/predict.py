@@ -19,6 +19,7 @@ class Prediction:
     target(schedule, x0, x_t, t, eps)  what a perfect network would answer, shaped like x0
     to_x0(schedule, output, x_t, t)    the x_0 that an answer stands for
     gain(schedule, t, like)            how many units of x_0 one unit of the answer is worth, (B, 1, ..., 1)
+                                       [chapter 5, Eq. 5.9]
     """
 
     name: str

@@ -85,26 +85,39 @@ def batches(
     label_drop: float = 0.0,
     no_label: int | None = None,
     flips: bool = False,
+    device: str | torch.device | None = None,
 ) -> BatchAt:
     """step -> (x0, t, eps) or (x0, t, eps, labels): a function of (seed, step) alone.
 
     images (N, C, H, W) uint8; a share `label_drop` of the labels becomes `no_label`, by default one past the largest.
+    A batch larger than N meets images several times, each with its own time and noise.
+    device: by default batches are made on the CPU, so that one seed gives one run on every device. With a device, the
+    images move there once, as uint8, and x0 and eps are made there: nothing large travels in a step, but each kind of
+    device draws other noise from the same seed, and other than the CPU's by default. Times and labels stay.
     """
     no_label = int(labels.max()) + 1 if labels is not None and no_label is None else no_label
+    images = images if device is None else images.to(device)
 
     def batch_at(step: int) -> tuple[Tensor, ...]:
         generator = seeded(seed, step, 1)
         rows = rows_at(step, len(images), batch, seed)
-        x0 = to_float(images[rows])
+        x0 = to_float(images[rows.to(images.device)])
         if flips:
             x0 = flip_some(x0, generator)
-        t, eps = draw_times(schedule, batch, generator), torch.randn(x0.shape, generator=generator)
+        t = draw_times(schedule, batch, generator)
+        eps = torch.randn(x0.shape, generator=generator) if device is None else _noise_there(x0, seed, step)
         if labels is None:
             return x0, t, eps
         hidden = torch.rand(batch, generator=generator) < label_drop
         return x0, t, eps, labels[rows].masked_fill(hidden, no_label)
 
     return batch_at
+
+
+def _noise_there(x0: Tensor, seed: int, step: int) -> Tensor:
+    """Standard normal numbers shaped like x0, drawn on its device."""
+    generator = torch.Generator(x0.device).manual_seed(seeded(seed, step, 2).initial_seed())
+    return torch.randn(x0.shape, generator=generator, device=x0.device)
 
 
 def objective(schedule: Schedule, predict: Prediction, weight: Weighting = uniform) -> Callable[..., Tensor]:

@@ -1,9 +1,9 @@
 // A slider for t and a play button; paint(t), from the scripts before, draws what a figure shows at t.
 // The slider counts the times, which need not be evenly spaced: it stands at k where t = times[k].
-const {T, times} = payload, slider = find("input"), button = find("button"), first = Number(slider.min), last = Number(slider.max);
+const {T, times, caption = "t = {t} of {T}"} = payload, slider = find("input"), button = find("button"), first = Number(slider.min), last = Number(slider.max);
 const canvases = root.querySelectorAll("canvas"), about = Array.from(canvases, canvas => canvas.ariaLabel);
 const show = k => {
-  const t = times ? times[k] : k, when = `t = ${t} of ${T}`;
+  const t = times ? times[k] : k, when = caption.replace("{t}", t).replace("{T}", T);
   paint(t);
   slider.value = k;
   slider.ariaValueText = find(".time").textContent = when;

@@ -5,51 +5,46 @@ Devices, mixed precision and many processes are accelerate's business, the movin
 """
 
 import contextlib
-import json
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import GradientAccumulationPlugin
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from .files import CheckpointError, read_tensors, write_tensors
+from .devices import check_device, check_precision
+from .mishaps import held_back, in_plain_words
+from .state import State, own_dropout, resume, save
 
-MOMENTS = ("exp_avg", "exp_avg_sq")  # of the gradient, as Adam calls them
+__all__ = ["Progress", "State", "averaged", "check_device", "parts_of", "resume", "run", "save", "start"]
+
 BatchAt = Callable[[int], tuple[Tensor, ...]]  # step -> the tensors of that step's batch, each (B, ...)
-
-
-@dataclass
-class State:
-    """The network, its moving average, the optimiser, and how far they have come."""
-
-    net: nn.Module
-    ema: AveragedModel
-    optimizer: torch.optim.Optimizer
-    accelerator: Accelerator
-    lr: float
-    warmup: int
-    step: int = 0
-    images: int = 0
-    seconds: float = 0.0
-    whole: bool = True  # False within a step, while weights, average and optimiser are not of one age
+OVERFLOWS = 20  # in a row; a sound fp16 run begins with a few, while its loss scale of 2^16 is halved to what fits
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What `run` yields: step and images so far, the mean loss since the last report, seconds, and the share done."""
+    """What `run` yields: how far it is, and the means since the last report.
+
+    step, images   so far; `images` counts those of all processes
+    loss           mean since the last report
+    seconds        of training so far, without what the caller does between reports
+    fraction       share done, 0..1
+    lr             learning rate of the last step
+    grad_norm      length of the gradient before it is cut to 1, mean since the last report
+    """
 
     step: int
     loss: float
     images: int
     seconds: float
     fraction: float
+    lr: float
+    grad_norm: float
 
 
 def start(
@@ -58,13 +53,17 @@ def start(
     lr: float = 2e-3,  # ten times the paper's: small networks take it, with the warm-up and the decay below
     warmup: int = 100,  # steps until lr is reached; Adam's first steps are its least sure ones
     ema_decay: float = 0.999,  # the paper's 0.9999 averages over 10,000 steps, more than a small run has
-    mixed_precision: str = "no",  # "fp16" on a T4, "bf16" on newer GPUs; on a CPU both are slower
+    mixed_precision: str = "no",  # "fp16", "bf16", or "auto" for the one that pays on this device
     device: str | None = None,  # None: a GPU if there is one
 ) -> State:
     """A fresh `State` for this network. Raises ValueError for a device that is not there, or is not the first choice:
     accelerate settles on one device for a process."""
     device = check_device(device)
-    accelerator = Accelerator(cpu=device == "cpu", mixed_precision=mixed_precision)
+    accelerator = Accelerator(
+        cpu=device == "cpu",
+        mixed_precision=check_precision(mixed_precision, device),
+        gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),  # `run` counts the parts itself
+    )
     if accelerator.device.type != device:
         raise ValueError(f"need a fresh process to train on {device}: this one trains on {accelerator.device} already.")
     net = net.to(accelerator.device, memory_format=torch.channels_last)  # 1.2 x faster convolutions
@@ -72,15 +71,8 @@ def start(
     ema.multi_avg_fn = _ema_update(ema_decay, ema)
     optimizer = torch.optim.Adam(net.parameters(), lr=lr, betas=(0.9, 0.99), fused=True)
     net, optimizer = accelerator.prepare(net, optimizer)
+    own_dropout(accelerator)
     return State(net, ema, optimizer, accelerator, lr, warmup)
-
-
-def check_device(device: str | None) -> str:
-    """The device asked for; for None a GPU if there is one, else "cpu". Raises ValueError for one that is not there."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if device is not None and not there.get(device, False):
-        raise ValueError(f"need a device that this machine has, but {device!r} is not available; try --device cpu.")
-    return device or next(name for name, here in there.items() if here)
 
 
 def run(
@@ -91,49 +83,68 @@ def run(
     steps: int | None = None,
     minutes: float | None = None,
     report_every: int = 10,
+    accumulate: int = 1,
 ) -> Iterator[Progress]:
     """Train until `steps` steps or `minutes` minutes in all; yields `Progress` every `report_every` steps.
 
     batch_at(step)     that step's whole batch, a tuple of tensors (B, ...); of n processes each takes every n-th row
-    loss(net, *batch)  a scalar
-    The learning rate warms up, then falls along a cosine to 2 % at the end. Ctrl-C stops between two steps, so the
-    state stays whole. Raises FloatingPointError at the first loss that is not finite, naming the step.
+    loss(net, *batch)  a scalar, the mean over the rows that it gets
+    accumulate         parts that each process takes its rows in: less memory, the same step
+    The learning rate warms up, then falls along a cosine to 2 % at the end. Ctrl-C stops between two steps (many
+    processes: at the next report), so the state stays whole. A step whose fp16 gradient overflows is taken again with
+    half the loss scale. Raises FloatingPointError at the first loss that is not finite, naming the step, MemoryError
+    if a step does not fit, ConnectionError if another process is gone.
     """
     if (steps is None) == (minutes is None):
         raise ValueError(f"need either steps or minutes, but got steps={steps} and minutes={minutes}.")
     accelerator, parameters = state.accelerator, list(state.net.parameters())
-    processes = accelerator.num_processes
-    if processes > 1 and (minutes is not None or len(batch_at(state.step)[0]) % processes):
-        raise ValueError(f"need steps, and a batch that {processes} processes can share: their clocks would differ.")
-    began, pending = time.perf_counter() - state.seconds, []
+    alone = accelerator.num_processes == 1
+    if minutes is not None and not alone:
+        raise ValueError(f"need steps, not minutes, for {accelerator.num_processes} processes: their clocks differ.")
+    began, losses, norms, overflows = time.perf_counter() - state.seconds, [], [], 0
     state.net.train()
-    with _interrupt_between_steps() as interrupted:
+    state.optimizer.zero_grad()  # of what a step that was cut short has left
+    with held_back() as interrupted, in_plain_words(state, accumulate):
         while (done := _fraction(state, steps, minutes)) < 1:
-            batch = batch_at(state.step)
-            mine = [_placed(x[accelerator.process_index :: processes], accelerator.device) for x in batch]
+            lr = state.lr * min(1, (state.step + 1) / state.warmup) * _cosine_decay(done)
             for group in state.optimizer.param_groups:
-                group["lr"] = state.lr * min(1, (state.step + 1) / state.warmup) * _cosine_decay(done)
-            with accelerator.autocast():
-                value = loss(state.net, *mine)
-            accelerator.backward(value)
-            accelerator.clip_grad_norm_(parameters, 1.0)
+                group["lr"] = lr
+            value = _backward(state, batch_at(state.step), loss, accumulate)
+            norm = accelerator.clip_grad_norm_(parameters, 1.0)
+            if accelerator.scaler is not None and not norm.isfinite():
+                overflows = _halve_scale(state, overflows + 1)
+                continue
             state.whole = False
             state.optimizer.step()
             state.optimizer.zero_grad()
             state.ema.update_parameters(accelerator.unwrap_model(state.net))
-            state.step, state.images = state.step + 1, state.images + len(batch[0])
+            state.step, state.images, overflows = state.step + 1, state.images + state.batch, 0
             state.seconds = time.perf_counter() - began
             state.whole = True
-            pending.append(value.detach())
-            fraction = _fraction(state, steps, minutes)
-            if len(pending) == report_every or fraction >= 1 or interrupted():
-                mean = _mean_finite(accelerator.reduce(torch.stack(pending), "mean"), state.step - len(pending))
-                pending.clear()
-                yield Progress(state.step, mean, state.images, state.seconds, fraction)
+            losses.append(value)
+            norms.append(norm)
+            fraction, stop = _fraction(state, steps, minutes), alone and interrupted()
+            if len(losses) == report_every or fraction >= 1 or stop:
+                mean, length, stop = _report(state, losses, norms, interrupted())
+                yield Progress(state.step, mean, state.images, state.seconds, fraction, lr, length)
+                losses, norms = [], []
                 began = time.perf_counter() - state.seconds  # what the caller does meanwhile is not training
-            if interrupted():
+            if stop or (alone and interrupted()):
                 raise KeyboardInterrupt
     state.net.eval()
+
+
+def parts_of(state: State, batch: int, accumulate: int) -> int:
+    """How many parts this many images are taken in: processes x accumulate. Raises ValueError if they do not divide,
+    or if the run began with another batch."""
+    processes = state.accelerator.num_processes
+    if state.batch not in (None, batch):
+        raise ValueError(f"need batches of {state.batch} images, as this run began with, but got {batch}.")
+    if accumulate < 1 or batch % (processes * accumulate):
+        raise ValueError(
+            f"need a batch that processes x accumulate = {processes} x {accumulate} parts can share, but got {batch}."
+        )
+    return processes * accumulate
 
 
 def averaged(state: State) -> nn.Module:
@@ -141,56 +152,56 @@ def averaged(state: State) -> nn.Module:
     return state.ema.module.eval()
 
 
-def save(state: State, path: str | Path) -> None:
-    """Everything that `resume` needs, in one file that is replaced whole or not at all.
-
-    A resumed run equals the uninterrupted one bit for bit on a CPU; on a GPU without dropout and fp16, whose random
-    numbers and loss scale are not kept. Raises FloatingPointError, and writes nothing, if a weight is not finite.
-    """
-    if not state.accelerator.is_main_process:
-        return
-    if not all(p.isfinite().all() for p in state.net.parameters()):
-        raise FloatingPointError(f"the weights are no longer finite at step {state.step}.")
-    net = state.accelerator.unwrap_model(state.net)
-    tensors = {f"net.{k}": v for k, v in net.state_dict().items()}
-    tensors |= {f"ema.{k}": v for k, v in state.ema.state_dict().items()}
-    moments = state.optimizer.state_dict()["state"]
-    tensors |= {f"adam.{i}.{k}": v for i, found in moments.items() for k, v in found.items()}
-    tensors["rng"] = torch.get_rng_state()  # dropout draws from the global generator
-    progress = {"step": state.step, "images": state.images, "seconds": state.seconds}
-    write_tensors(path, tensors, {"progress": json.dumps(progress)})
-
-
-def resume(state: State, path: str | Path) -> State:
-    """Fill a fresh `State` of the same network from `save`'s file. Raises CheckpointError if it does not fit."""
-    tensors, about = read_tensors(path)
-    part = {name: {} for name in ("net", "ema", "adam")}
-    for key, value in tensors.items():
-        room, _, rest = key.partition(".")
-        part.setdefault(room, {})[rest] = value
-    try:
-        progress = json.loads(about["progress"])
-        state.accelerator.unwrap_model(state.net).load_state_dict(part["net"])
-        state.ema.load_state_dict(part["ema"])
-        moments: dict[int, dict] = {}
-        for key, value in part["adam"].items():
-            number, _, name = key.partition(".")
-            moments.setdefault(int(number), {})[name] = value
-        weights = list(state.net.parameters())
-        for i, found in moments.items():  # each laid out as its weight is: fused Adam walks through memory
-            if {k: v.shape for k, v in found.items()} != {"step": ()} | dict.fromkeys(MOMENTS, weights[i].shape):
-                raise ValueError(f"Adam's moments of weight {i} do not fit.")
-            found |= {name: torch.empty_like(weights[i]).copy_(found[name]) for name in MOMENTS}
-        state.optimizer.load_state_dict(state.optimizer.state_dict() | {"state": moments})
-        torch.set_rng_state(tensors["rng"])
-        state.step, state.images, state.seconds = progress["step"], progress["images"], progress["seconds"]
-    except (LookupError, RuntimeError, TypeError, ValueError) as error:
-        why = " ".join(str(error).split())[:200]
-        raise CheckpointError(f"need a checkpoint of this very network, but {path} is of another: {why}") from error
-    return state
-
-
 # ---- small parts -----------------------------------------------------------------------------------------------
+
+
+def _backward(state: State, batch: tuple[Tensor, ...], loss: Callable[..., Tensor], accumulate: int) -> Tensor:
+    """Leave the gradient of the batch's mean loss in the weights; returns the mean over this process's rows.
+
+    The mean of equal parts' means is the mean of the whole. Processes add theirs up once, with the last part.
+    """
+    accelerator, mean = state.accelerator, 0.0
+    parts = parts_of(state, len(batch[0]), accumulate)
+    state.batch = len(batch[0])
+    for part in range(accumulate):
+        first = accelerator.process_index * accumulate + part
+        mine = [_placed(x[first::parts], accelerator.device) for x in batch]
+        last = part == accumulate - 1
+        with contextlib.nullcontext() if last else accelerator.no_sync(state.net):
+            with accelerator.autocast():
+                value = loss(state.net, *mine) / accumulate
+            accelerator.backward(value)
+        mean = mean + value.detach()
+    return mean
+
+
+def _halve_scale(state: State, overflows: int) -> int:
+    """What is left to do after an fp16 gradient overflowed: the weights stay, the loss scale halves, the step is taken
+    again. Raises FloatingPointError after OVERFLOWS of them in a row; returns how many it has been."""
+    state.optimizer.step()  # which the scaler knows to be empty
+    state.optimizer.zero_grad()
+    if overflows == OVERFLOWS:
+        scale = state.accelerator.scaler.get_scale()
+        raise FloatingPointError(
+            f"the fp16 gradient overflowed {overflows} times in a row at step {state.step + 1}, down to a loss scale "
+            f"of {scale:g}; bf16 and full precision hold larger numbers."
+        )
+    return overflows
+
+
+def _report(state: State, losses: list[Tensor], norms: list[Tensor], asked: bool) -> tuple[float, float, bool]:
+    """Mean loss and mean gradient length since the last report, and whether any process was asked to stop.
+
+    The only look at numbers that a GPU still computes, and the only message that processes exchange besides gradients.
+    """
+    n, mine = len(losses), [torch.stack(losses), torch.stack(norms), losses[0].new_tensor([asked])]
+    shared = state.accelerator.reduce(torch.cat(mine), "mean").cpu()
+    first_bad = (~shared[:-1].isfinite()).reshape(2, n).T.flatten().nonzero()  # loss and length of each step in turn
+    if len(first_bad):
+        k, gradient = divmod(int(first_bad[0]), 2)
+        what, value = ("gradient's length", shared[n + k]) if gradient else ("loss", shared[k])
+        raise FloatingPointError(f"the {what} became {value.item()} at step {state.step - n + k + 1}.")
+    return shared[:n].mean().item(), shared[n:-1].mean().item(), bool(shared[-1] > 0)
 
 
 def _ema_update(decay: float, ema: AveragedModel):
@@ -216,30 +227,3 @@ def _cosine_decay(done: float) -> float:
 
 def _fraction(state: State, steps: int | None, minutes: float | None) -> float:
     return min(1.0, state.step / steps if steps is not None else state.seconds / (60 * minutes))
-
-
-def _mean_finite(losses: Tensor, first_step: int) -> float:
-    bad = (~losses.isfinite()).nonzero()
-    if len(bad):
-        raise FloatingPointError(f"the loss became {losses[bad[0]].item()} at step {first_step + int(bad[0]) + 1}.")
-    return losses.mean().item()
-
-
-@contextlib.contextmanager
-def _interrupt_between_steps() -> Iterator[Callable[[], bool]]:
-    """Hold the first Ctrl-C back until the step is whole; a second acts at once. Outside the main thread: nothing."""
-    asked = []
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    previous = signal.getsignal(signal.SIGINT)
-
-    def remember(number, frame):
-        asked.append(True)
-        signal.signal(signal.SIGINT, previous)
-
-    signal.signal(signal.SIGINT, remember)
-    try:
-        yield lambda: bool(asked)
-    finally:
-        signal.signal(signal.SIGINT, previous)

@@ -11,6 +11,7 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 
 class UNet(nn.Module):
@@ -24,7 +25,12 @@ class UNet(nn.Module):
     num_classes  labels 0..num_classes-1; label num_classes means "none given" (for classifier-free guidance)
     dropout      in each residual block; the paper uses 0.1 on CIFAR-10
     heads        of each attention   [Ho 2020, Appendix B; Nichol and Dhariwal 2021, Section 3.4; chapter 7]
+
+    Set `net.checkpointing = True` to train in less memory and more time: of each block only what enters it is kept for
+    the way back, and the rest computed again there. Weights, answers and gradients are the same.   [Chen 2016]
     """
+
+    checkpointing = False
 
     def __init__(
         self,
@@ -89,16 +95,22 @@ class UNet(nn.Module):
             if level > 0:
                 h = self.shrink[level - 1](h)  # (B, C, H/2, W/2)
             for block in blocks:
-                h = block(h, condition)
+                h = self._through(block, condition, h)
                 skips.append(h)
         for block in self.middle:
-            h = block(h, condition)
+            h = self._through(block, condition, h)
         for stair, blocks in enumerate(self.up):
             if stair > 0:
                 h = self.grow[stair - 1](F.interpolate(h, scale_factor=2))  # (B, C, 2H, 2W)
             for block in blocks:
-                h = block(torch.cat([h, skips.pop()], dim=1), condition)
+                h = self._through(block, condition, h, skips.pop())
         return F.pixel_shuffle(self.head(h), self.patch)
+
+    def _through(self, block: nn.Module, condition: Tensor, *parts: Tensor) -> Tensor:
+        """The block's answer to the parts, one behind the other in the channels."""
+        if self.checkpointing and torch.is_grad_enabled():
+            return checkpoint(_joined, block, condition, *parts, use_reentrant=False)
+        return _joined(block, condition, *parts)
 
     @property
     def multiple(self) -> int:
@@ -185,6 +197,10 @@ class SinusoidalEmbedding(nn.Module):
 def parameter_count(net: nn.Module) -> int:
     """Number of weights that training moves."""
     return sum(p.numel() for p in net.parameters() if p.requires_grad)
+
+
+def _joined(block: nn.Module, condition: Tensor, *parts: Tensor) -> Tensor:
+    return block(parts[0] if len(parts) == 1 else torch.cat(parts, dim=1), condition)
 
 
 def _norm(channels: int) -> nn.GroupNorm:

@@ -28,6 +28,16 @@ class NotYet(Exception):
     """The answer is not right yet; the message says how to go on."""
 
 
+def number(answer: object) -> float:
+    """The answer as a number: a Python number, or a tensor or array that holds one. Raises NotYet for anything else."""
+    try:
+        if isinstance(answer, bool | str):
+            raise TypeError
+        return float(answer)
+    except (TypeError, ValueError, RuntimeError):
+        raise NotYet(f"the answer should be a number, but it is {type(answer).__name__}.") from None
+
+
 def need(condition: bool, how_to_go_on: str) -> None:
     """Raise NotYet unless the condition holds."""
     if not condition:

@@ -22,7 +22,8 @@ def uniform(schedule: Schedule, t: Tensor, predict: Prediction) -> Tensor:
 def vlb(schedule: Schedule, t: Tensor, predict: Prediction) -> Tensor:
     """The bound's weight for the fixed variance beta_t: with EPS, beta_t / (2 alpha_t (1 - alpha_bar_t)); t in 1..T.
 
-    In terms of x_0 it is (the posterior mean's coefficient of x_0)^2 / (2 beta_t).  [Ho 2020, Eq. 12]
+    In terms of x_0: (the posterior mean's coefficient of x_0)^2 / (2 beta_t). At t = 1 it stands for L_0.
+    [Ho 2020, Eq. 12; chapter 5, Eq. 5.5]
     """
     row = _rows(t)
     coefficient_x0, _ = posterior_coefficients(schedule, t, like=row)
@@ -30,7 +31,10 @@ def vlb(schedule: Schedule, t: Tensor, predict: Prediction) -> Tensor:
 
 
 def min_snr(gamma: float = 5.0) -> Weighting:
-    """min(SNR_t, gamma) on the error of x_0, so that nearly clean images do not drown the rest.  [Hang 2023]"""
+    """min(SNR_t, gamma) on the error of x_0, so that nearly clean images do not drown the rest.
+
+    [Hang 2023; chapter 6, Eq. 6.7]
+    """
 
     def weight(schedule: Schedule, t: Tensor, predict: Prediction) -> Tensor:
         row = _rows(t)

@@ -26,7 +26,7 @@ class Scrubber(Figure):
     """A figure with a slider for t, a play button and canvases; T is its largest time.
 
     scripts must end in one that defines paint(t); with mix.js among them, the page shows signal and noise as well.
-    A range of times is the slider's own; a list of times is stepped through, in its order.
+    A range of times is the slider's own, a list is stepped through; a caption in the payload says what else {t} is.
     """
 
     def __init__(
@@ -37,7 +37,8 @@ class Scrubber(Figure):
         curves, levels = (_CURVES, _LEVELS) if "mix" in scripts else ("", "")
         body = f"""{stage}
 <div class="controls"><button type="button"><svg viewBox="0 0 24 24"><path/></svg></button>
-<div>{curves}<input type="range" min="{first}" max="{last}" value="{first}" aria-label="time t"></div></div>
+<div>{curves}<input type="range" min="{first}" max="{last}" value="{first}" \
+aria-label="{"position" if "caption" in payload else "time t"}"></div></div>
 <output aria-live="off"><span class="time"></span>{levels}</output>"""
         super().__init__("scrub", label, {"T": self.T, **payload}, body, [*scripts, "scrub"], frame)
 
@@ -92,23 +93,24 @@ def scrub_points(schedule: Schedule, x0: Tensor, eps: Tensor, *, label: str, col
 
 
 def scrub_frames(
-    frames: Sequence[Tensor], times: Sequence[int], *, label: str, columns=8, size=64, rendering="pixelated"
+    frames: Sequence[Tensor], times: Sequence[int], *, label: str, columns=8, size=64, rendering="pixelated", caption=""
 ) -> Scrubber:
     """A few stored states of a chain, such as its way back from x_T to x_0; the slider steps through them.
 
     frames: one (N, C, H, W) per time, uint8, or float on the scale of [-1, 1]: noise beyond it is cut off, as
-    on every screen. times: different whole numbers, such as 1000, 750, ..., 0; the largest is called T.
-    Raises ValueError for other shapes, for a frame without its time, and for floats beyond 8.
+    on every screen. times: different whole numbers, such as 1000, 750, ..., 0; the largest is called T. If they are no
+    times, a caption says what: "{t} steps". ValueError for other shapes, unequal numbers, floats beyond 8, or no {t}.
     """
     times = [int(t) for t in times]
     if not len(frames) or len(frames) != len(times) or len(set(times)) != len(times):
         raise ValueError(f"need a time for each frame, all different, but {len(frames)} frames have {times}.")
+    if caption and "{t}" not in caption:
+        raise ValueError(f"need a caption that says {{t}}, but got {caption!r}.")
     shades = [_shades(f"the frame at t = {t}", frame) for t, frame in zip(times, frames, strict=True)]
     if len({frame.shape for frame in shades}) != 1:
         raise ValueError(f"need frames of one shape, but got {[tuple(frame.shape) for frame in shades]}.")
-    shape = shades[0].shape
-    stage = _sheet_html(shape, columns, size, rendering, "along a chain")
-    payload = {"times": times, "shape": shape, "columns": columns}
+    stage = _sheet_html(shape := shades[0].shape, columns, size, rendering, "along a chain")
+    payload = {"times": times, "shape": shape, "columns": columns} | ({"caption": caption} if caption else {})
     payload["arrays"] = {"frames": pack(torch.stack(shades), torch.uint8)[1]}
     return Scrubber(label, payload, stage, lambda t: _sheet(shades[times.index(t)], columns), ["tile", "frames"], times)
 

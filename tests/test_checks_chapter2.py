@@ -66,6 +66,16 @@ def test_a_time_may_come_as_a_tensor_and_a_number_of_steps_rounded_up():
     assert exercises.check("2.3", lambda *a: math.ceil(steps(*a))).solved
 
 
+def test_single_precision_is_precise_enough():
+    def single(t, T, s):
+        angle = (torch.tensor([0.0, t]) / T + s) / (1 + s) * (math.pi / 2)
+        f = angle.cos() ** 2
+        assert f.dtype == torch.float32
+        return f[1] / f[0]
+
+    assert exercises.check("2.1", single).solved
+
+
 def test_the_search_finds_the_smallest_number_of_steps():
     from ddpm_core.checks.chapter2 import _search
     from ddpm_core.schedule import linear

@@ -75,6 +75,7 @@ def one(v):
         ("3.3", leap(kept=lambda s, a, b: s.alpha[b]), "what share is kept"),
         ("3.3", lambda s, x0, x_t, a, b: leap()(s, x0, x_t, b - 1, b), "what share is kept"),
         ("3.3", leap(kept=lambda s, a, b: s.alpha[b] ** (b - a)), "two steps in a row"),
+        ("3.3", leap(kept=lambda s, a, b: s.alpha[b] * (s.alpha[b - 1] if a < b - 1 else 1)), "try s = 2, t = 9"),
     ],
 )
 def test_a_wrong_answer_gets_a_word_on_how_to_go_on(number, answer, word):

@@ -17,9 +17,10 @@ def one_step(x0, alpha_bar, a, s):
 @pytest.mark.parametrize(
     ("number", "answer", "word"),
     [
-        ("4.1", lambda s, t, e: s.beta_tilde[t], "larger variance"),
-        ("4.1", lambda s, t, e: s.beta_tilde[t] + 2 * e, "smaller variance"),
-        ("4.1", lambda s, t, e: -1.0, "above 0"),
+        ("4.1", lambda s, t, e: s.beta_tilde[t] + e, "that is the best variance"),
+        ("4.1", lambda s, t, e: 3.0, "a smaller v"),
+        ("4.1", lambda s, t, e: 0.0, "a larger v"),
+        ("4.1", lambda s, t, e: "half", "a number"),
         ("4.2", lambda *how: sum(one_step(*how)[1:]), "L_T is missing"),
         ("4.2", lambda *how: sum(one_step(*how)[:2]), "has a variance"),
         ("4.2", lambda *how: 1.0, "drawing gives"),
@@ -27,7 +28,8 @@ def one_step(x0, alpha_bar, a, s):
         ("4.3", 4.8, "three colours"),
         ("4.3", "many", "a number"),
         ("4.3", 20.0, "is not 20"),
-        ("4.4", 1.0, "the same"),
+        ("4.4", 1.0, "the same density"),
+        ("4.4", False, "a number"),
         ("4.4", -1.0, "negative"),
         ("4.4", "none", "a number"),
     ],
@@ -36,6 +38,11 @@ def test_a_wrong_answer_gets_a_word_on_how_to_go_on(number, answer, word):
     verdict = exercises.check(number, answer)
     assert not verdict.solved
     assert word in verdict.message
+
+
+def test_a_tensor_with_one_number_is_a_number():
+    assert exercises.check("4.3", torch.tensor(14.4)).solved
+    assert exercises.check("4.4", torch.zeros(1)).solved
 
 
 def test_exercise_4_4_tells_the_truth():

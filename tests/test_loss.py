@@ -1,14 +1,19 @@
 """The training loss, and the times it is evaluated at."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
 from scipy.stats import chi2
 
-from ddpm_core.gaussian import q_sample
+from ddpm_core.bound import L_t
+from ddpm_core.curves import weigh
+from ddpm_core.gaussian import q_sample, x0_from_eps
 from ddpm_core.loss import draw_times, training_loss
 from ddpm_core.predict import EPS, MEAN, X0, V
-from ddpm_core.schedule import linear
+from ddpm_core.schedule import cosine, linear
+from ddpm_core.variance import beta_tilde
 from ddpm_core.weighting import vlb
 
 SCHEDULE = linear(100)
@@ -110,3 +115,71 @@ def test_drawn_times_are_shuffled_and_repeatable():
     draw = [draw_times(linear(1000), 64, torch.Generator().manual_seed(s)) for s in (3, 3, 4)]
     assert torch.equal(draw[0], draw[1]) and not torch.equal(draw[0], draw[2])
     assert not torch.equal(draw[0], draw[0].sort().values)
+
+
+# ---- what the simplified loss leaves out ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def guessed(normal):
+    """Every time from 2 on: x0, x_t, t, eps and a wrong guess of eps, one pixel each."""
+    t = torch.arange(2, 101)
+    x0, eps, error = normal(len(t), 1), normal(len(t), 1), 0.3 * normal(len(t), 1)
+    return x0, q_sample(SCHEDULE, x0, t, eps), t, eps, eps + error
+
+
+def test_with_the_posteriors_variance_the_weight_is_a_ratio_of_signal_to_noise_ratios(guessed):
+    x0, x_t, t, eps, guess = guessed
+    kl = L_t(SCHEDULE, x0, x_t, t, x0_from_eps(SCHEDULE, x_t, t, guess), beta_tilde)
+    weight = 0.5 * (SCHEDULE.snr[t - 1] / SCHEDULE.snr[t] - 1)
+    torch.testing.assert_close(kl, weight * ((eps - guess) ** 2)[:, 0], rtol=1e-6, atol=1e-12)
+    moved = SCHEDULE.beta[t] / (2 * SCHEDULE.alpha[t] * (1 - SCHEDULE.alpha_bar[t - 1]))
+    torch.testing.assert_close(weight, moved, rtol=1e-9, atol=0)
+
+
+def test_the_simplified_loss_is_the_bound_with_its_weights_undone(guessed):
+    x0, x_t, t, eps, guess = guessed
+    x0_hat = x0_from_eps(SCHEDULE, x_t, t, guess)
+    simple = training_loss(lambda x, t: guess, SCHEDULE, x0, t, eps)
+    above_the_best = L_t(SCHEDULE, x0, x_t, t, x0_hat) - L_t(SCHEDULE, x0, x_t, t, x0)
+    assert (above_the_best / vlb(SCHEDULE, t, EPS)).mean().item() == pytest.approx(simple.item(), rel=1e-6)
+    in_pictures = SCHEDULE.snr[t] * ((x0 - x0_hat) ** 2)[:, 0]
+    assert in_pictures.mean().item() == pytest.approx(simple.item(), rel=1e-9)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-8, -2), (-2, 0), (0, 1), (1, 9)])
+def test_uniform_times_visit_each_noise_level_as_often_as_its_density_says(low, high):
+    """For SNR = cot^2(pi u / 2), p = |du / dl| is 1 / (2 pi cosh(l / 2)), and its integral an arctangent."""
+    schedule = cosine(1000, s=0.0)
+    level = schedule.snr[draw_times(schedule, 1000, torch.Generator().manual_seed(0))].log()
+    integral = 2 / math.pi * (math.atan(math.exp(high / 2)) - math.atan(math.exp(low / 2)))
+    assert ((level > low) & (level <= high)).double().mean().item() == pytest.approx(integral, abs=2e-3)
+
+
+def test_one_time_for_each_example_estimates_the_sum_over_all_times():
+    errors = torch.linspace(1, 0.1, 100, dtype=torch.float64)
+
+    def estimate(n, seed):
+        t = draw_times(SCHEDULE, n, torch.Generator().manual_seed(seed))
+        eps = torch.zeros(n, 1, dtype=torch.float64)
+        off = errors[t - 1].sqrt()[:, None]
+        return SCHEDULE.T * training_loss(lambda x, t: eps + off, SCHEDULE, eps, t, eps, EPS, vlb).item()
+
+    total = (vlb(SCHEDULE, torch.arange(1, 101), EPS) * errors).sum().item()
+    assert estimate(100, 0) == pytest.approx(total, rel=1e-12)  # each time once
+    estimates = torch.tensor([estimate(4, seed) for seed in range(400)])
+    assert abs(estimates.mean() - total) < 4 * estimates.std() / 20
+
+
+def test_the_share_of_a_time_is_its_weight_times_its_error():
+    schedule, t = linear(10, 0.05, 0.6), torch.arange(1, 11)
+    errors = torch.linspace(0.9, 0.1, 10, dtype=torch.float64)
+    weighted = vlb(schedule, t, EPS) * errors
+    shown = weigh(schedule, errors, label="ten times, one in each tenth", weights={"L": vlb(schedule, t, EPS)}).frame()
+    torch.testing.assert_close(shown["shares"], weighted / weighted.sum(), rtol=1e-6, atol=0)
+
+
+def test_there_is_no_noise_to_guess_at_zero():
+    x0 = torch.zeros(2, 1, 2, 2)
+    with pytest.raises(ValueError, match=r"need times 1..T, where there is noise to guess, but t holds 0"):
+        training_loss(lambda x_t, t: x_t, SCHEDULE, x0, torch.tensor([0, 3]), torch.randn(x0.shape))

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+import types
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +18,9 @@ from PIL import Image
 from ddpm_core import checkpoint, recipe, trainer
 from ddpm_core.__main__ import main
 from ddpm_core.data import load_images
-from ddpm_core.files import read_tensors
+from ddpm_core.files import read_tensors, write_tensors
+from ddpm_core.predict import EPS
+from ddpm_core.schedule import linear
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +162,36 @@ def test_a_run_is_resumed_as_it_began_or_not_at_all(changed, word, tmp_path, cap
     assert {p.name: p.read_bytes() for p in out.iterdir()} == before
 
 
+def test_a_run_is_resumed_with_its_own_schedule_and_prediction(tmp_path, capsys, monkeypatch):
+    out = tmp_path / "digits"
+    assert short("--steps", "1", out=out) == 0
+    before = {p.name: p.read_bytes() for p in out.iterdir()}
+    command = ["train", "--device", "cpu", "--batch", 8, "--steps", 4, "--resume", "--out", out]
+    digits = recipe.DIGITS
+    monkeypatch.setattr(recipe, "DIGITS", replace(digits, schedule=linear(1000)))
+    sentence = failed(capsys, command)
+    assert re.search(r"need the run's own schedule .* which is Schedule\(T=1000, .*\), but got Schedule\(", sentence)
+    monkeypatch.setattr(recipe, "DIGITS", replace(digits, predict=EPS))
+    assert "need the run's own prediction to resume it, which is V, but got EPS" in failed(capsys, command)
+    assert {p.name: p.read_bytes() for p in out.iterdir()} == before
+
+
+def test_a_checkpoint_of_an_earlier_version_is_resumed(tmp_path):
+    out = tmp_path / "digits"
+    interrupted_after(2, out)
+    tensors, header = read_tensors(out / "model.safetensors")
+    description = json.loads(header["description"])
+    for key in ("resident", "processes", "mixed_precision"):
+        del description["about"][key]
+    write_tensors(out / "model.safetensors", tensors, {"description": json.dumps(description)})
+    tensors, header = read_tensors(out / "training.safetensors")
+    progress = json.loads(header["progress"])
+    old = {"progress": json.dumps({k: progress[k] for k in ("step", "images", "seconds")})}
+    write_tensors(out / "training.safetensors", tensors, old)
+    assert short("--steps", "4", "--resume", out=out) == 0
+    assert checkpoint.load(out).about["trained_steps"] == 4
+
+
 def test_a_stop_within_a_step_leaves_the_checkpoint_before_it(tmp_path, capsys, monkeypatch):
     out, plain, calls = tmp_path / "digits", trainer.State.__setattr__, []
 
@@ -210,6 +244,132 @@ def test_checkpoints_are_kept_on_the_way(tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "save", lambda state, path: saved.append(state.step) or plain(state, path))
     assert short("--steps", "25", "--save-every", "1e-9", out=tmp_path / "out") == 0
     assert saved == [10, 20, 25, 25]
+
+
+def weights(out):
+    return read_tensors(out / "model.safetensors")[0]
+
+
+def farthest(a, b):
+    a, b = weights(a), weights(b)
+    assert a.keys() == b.keys()
+    return max((a[k] - b[k]).abs().max().item() for k in a)
+
+
+@pytest.mark.parametrize(("parts", "checkpointing"), [(4, False), (1, True), (2, True)])
+def test_less_memory_makes_the_same_model(parts, checkpointing, digits, tmp_path, monkeypatch):
+    sizes, again, loss, saver = [], [], recipe.training_loss, torch.utils.checkpoint.checkpoint
+    monkeypatch.setattr(
+        recipe, "training_loss", lambda net, s, x0, *more: sizes.append(len(x0)) or loss(net, s, x0, *more)
+    )
+    monkeypatch.setattr("ddpm_core.unet.checkpoint", lambda *a, **k: again.append(1) or saver(*a, **k))
+    options = ["--accumulate", str(parts), *["--checkpointing"] * checkpointing]
+    assert short("--steps", "3", *options, out=tmp_path / "out") == 0
+    assert sizes == [8 // parts] * 3 * parts and bool(again) == checkpointing
+    assert farthest(digits, tmp_path / "out") < 1e-6
+
+
+def test_a_batch_that_cannot_be_cut_up_so_leaves_the_earlier_run_where_it_is(digits, capsys):
+    before = {p.name: p.read_bytes() for p in digits.iterdir()}
+    command = ["train", "--device", "cpu", "--batch", 8, "--accumulate", 3, "--out", digits]
+    assert "processes x accumulate = 1 x 3 parts can share, but got 8" in failed(capsys, command)
+    assert {p.name: p.read_bytes() for p in digits.iterdir()} == before
+
+
+def test_a_run_may_be_resumed_in_other_parts(digits, tmp_path):
+    out = tmp_path / "digits"
+    interrupted_after(2, out)
+    assert short("--steps", "4", "--resume", "--accumulate", "2", out=out) == 0
+    assert short("--steps", "4", out=tmp_path / "whole") == 0
+    assert farthest(out, tmp_path / "whole") < 1e-6
+
+
+def test_resident_images_make_another_run_of_the_same_kind(digits, tmp_path, capsys):
+    out = tmp_path / "resident"
+    assert short("--steps", "3", "--resident", out=out) == 0
+    assert checkpoint.load(out).about["resident"] and 1e-6 < farthest(digits, out) < 1e-2
+    assert "need the run's own resident to resume it, which is True, but got False" in failed(
+        capsys, ["train", "--device", "cpu", "--batch", 8, "--steps", 4, "--resume", "--out", out]
+    )
+
+
+def test_compile_compiles_the_network_that_is_trained_and_nothing_else(digits, tmp_path, monkeypatch):
+    """With a stand-in for the compiler, which takes a minute on a CPU: it hands the function back and counts calls."""
+    calls = []
+
+    def counted(function, *arguments, **keywords):
+        def call(*a, **k):
+            calls.append(getattr(function, "__self__", None))
+            return function(*a, **k)
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", counted)
+    assert short("--steps", "3", "--compile", out=tmp_path / "out") == 0
+    assert len(calls) == 1 + 3 and len({id(net) for net in calls[1:]}) == 1  # the trial, then a call a step
+    assert farthest(digits, tmp_path / "out") == 0
+
+
+def test_compile_is_left_out_where_it_does_not_work(digits, tmp_path, monkeypatch, capsys):
+    def broken(*arguments, **keywords):
+        raise RuntimeError("no compiler was found\nand more")
+
+    monkeypatch.setattr(torch, "compile", broken)
+    assert short("--steps", "3", "--compile", out=tmp_path / "out") == 0
+    assert "--compile is left out, it does not work here: no compiler was found." in capsys.readouterr().out
+    assert farthest(digits, tmp_path / "out") == 0
+
+
+class Curves:
+    """Stands in for TensorBoard's writer."""
+
+    def __init__(self, folder, purge_step=None):
+        self.folder, self.purge_step, self.points, self.open = folder, purge_step, [], True
+        self.run_was_there = os.path.exists(os.path.dirname(folder))
+
+    def add_scalar(self, name, value, step):
+        self.points.append((name, step, value))
+
+    def close(self):
+        self.open = False
+
+
+def test_curves_are_logged_for_tensorboard(tmp_path, monkeypatch):
+    made = []
+    writer = types.SimpleNamespace(SummaryWriter=lambda *a, **k: made.append(Curves(*a, **k)) or made[-1])
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", writer)
+    out, log = tmp_path / "digits", tmp_path / "digits" / "log"
+    assert short("--steps", "1", out=out) == 0
+    assert short("--steps", "25", "--log", str(log), out=out) == 0
+    (curves,) = made
+    assert (curves.folder, curves.purge_step, curves.open) == (str(log), None, False)
+    assert not curves.run_was_there  # opened when the earlier run lay aside, not moved away with it
+    values = {(name, step): value for name, step, value in curves.points}
+    assert {step for _, step in values} == {10, 20, 25} and len(values) == len(curves.points) == 12
+    assert values["lr", 10] == pytest.approx(recipe.DIGITS.lr * 0.1 * (0.02 + 0.98 * np.cos(np.pi * 9 / 50) ** 2))
+    assert all(values[name, 20] > 0 for name in ("loss", "gradient", "images per second"))
+    assert short("--steps", "27", "--resume", "--log", str(log), out=out) == 0
+    assert made[1].purge_step == 26  # what an interrupted run drew beyond it is hidden
+
+
+def test_a_log_without_tensorboard_says_what_to_install_and_touches_nothing(digits, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    before = {p.name: p.read_bytes() for p in digits.iterdir()}
+    sentence = failed(capsys, ["train", "--device", "cpu", "--out", digits, "--log", digits / "log"])
+    assert "pip install tensorboard" in sentence
+    assert {p.name: p.read_bytes() for p in digits.iterdir()} == before
+
+
+def test_fewer_images_than_a_batch_are_enough(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (3, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "three.npz", images=images)
+    out = tmp_path / "out"
+    assert (
+        main(["train", "--device", "cpu", "--steps", "2", "--data", str(tmp_path / "three.npz"), "--out", str(out)])
+        == 0
+    )
+    about = checkpoint.load(out).about
+    assert about["batch"] == 64 and about["images_seen"] == 128
 
 
 # ---- what stops ------------------------------------------------------------------------------------------------
@@ -272,6 +432,30 @@ def test_a_lost_loss_stops_names_the_step_and_keeps_the_last_checkpoint(tmp_path
     assert short("--steps", "12", "--resume", out=out) == 0
 
 
+@pytest.mark.parametrize("at", [1, 14])
+def test_a_step_that_does_not_fit_keeps_the_last_checkpoint_and_says_what_would_fit(at, tmp_path, capsys, monkeypatch):
+    out, plain, calls = tmp_path / "digits", recipe.training_loss, []
+
+    def loss(*arguments, **keywords):
+        calls.append(1)
+        if len(calls) == at:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return plain(*arguments, **keywords)
+
+    monkeypatch.setattr(recipe, "training_loss", loss)
+    command = ["train", "--device", "cpu", "--steps", "40", "--batch", "8", "--save-every", "1e-9", "--out", out]
+    sentence = failed(capsys, command)
+    assert f"need more memory at step {at} than cpu has: 8 images at once did not fit" in sentence
+    assert all(setting in sentence for setting in ("--accumulate 2", "--checkpointing", "--batch"))
+    if at == 1:
+        assert "nothing was saved before" in sentence and not out.exists()
+    else:
+        assert f"{out} is the last good one" in sentence
+        assert checkpoint.load(out).about["trained_steps"] == 10
+        monkeypatch.undo()
+        assert short("--steps", "12", "--resume", "--accumulate", "2", out=out) == 0
+
+
 def test_a_loss_lost_before_the_first_checkpoint_says_so(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(recipe, "training_loss", lambda net, s, x0, *rest: 0 * net(x0, rest[0]).mean() + float("inf"))
     sentence = failed(capsys, ["train", "--device", "cpu", "--steps", "3", "--data", "digits", "--out", tmp_path / "x"])
@@ -301,6 +485,11 @@ def test_a_full_disk_stops_with_one_sentence_and_the_last_checkpoint(tmp_path, c
         (["train", "--resume"], "need a checkpoint, but there is no file"),
         (["train", "--device", "cuda"], "'cuda' is not available; try --device cpu"),
         (["train", "--device", "abacus"], "'abacus' is not available"),
+        (["train", "--device", "cpu", "--mixed-precision", "fp16"], "need a GPU for fp16, but this trains on cpu"),
+        (
+            ["train", "--device", "cpu", "--accumulate", "5"],
+            "processes x accumulate = 1 x 5 parts can share, but got 64",
+        ),
         (["sample", "nowhere"], "nowhere"),
         (["sample", "DIGITS", "--n", "0"], "need at least one image"),
         (["sample", "DIGITS", "--n", "-3"], "need at least one image"),
@@ -344,6 +533,7 @@ def test_resuming_with_other_data_is_refused_and_leaves_the_run_alone(tmp_path, 
         (["train", "--minutes", "nan"], "need a number above 0"),
         (["train", "--steps", "3", "--minutes", "1"], "not allowed with argument"),
         (["train", "--lr", "0"], "need a number above 0"),
+        (["train", "--accumulate", "0"], "need a number above 0, but got 0"),
         (["sample", "x", "--sampler", "euler"], "invalid choice: 'euler'"),
         (["paint"], "invalid choice: 'paint'"),
         ([], "required"),

@@ -11,7 +11,8 @@ FOLDER = Path(ddpm_core.__file__).parent
 CORE = ["schedule", "gaussian", "predict", "weighting", "variance", "loss", "sampler"]
 CHECKS = sorted(path.stem for path in FOLDER.glob("checks/chapter*.py"))
 ROOMS = [
-    *CORE, "exact", "bound", "elbo", "files", "hub", "seeds", "unet", "data", "trainer", "checkpoint", "evaluate", "recipe",
+    *CORE, "exact", "bound", "elbo", "files", "hub", "seeds", "unet", "data",
+    "devices", "state", "mishaps", "trainer", "journal", "checkpoint", "evaluate", "recipe", "options",
     "show", "stage", "widgets", "sketches", "curves", "verdict", *CHECKS, "exercises", "shelf", "__main__",
 ]  # fmt: skip
 SOURCES = {

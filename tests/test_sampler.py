@@ -7,8 +7,8 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 
-from ddpm_core import variance
-from ddpm_core.gaussian import eps_from_x0, q_posterior, q_sample, x0_from_eps
+from ddpm_core import exact, variance
+from ddpm_core.gaussian import eps_from_x0, product, q_posterior, q_sample, x0_from_eps
 from ddpm_core.predict import EPS, X0, V
 from ddpm_core.sampler import (
     ancestral,
@@ -388,3 +388,167 @@ def test_an_answer_of_another_shape_is_refused(normal):
         ddpm_step(linear(10), normal(2, 2), t, normal(2, 1), normal(2, 2))
     with pytest.raises(ValueError, match="shaped like"):
         ddim_step(linear(10), normal(2, 2), t, t - 1, normal(2, 1), normal(2, 2))
+
+
+# ---- chapter 9: the paper's form of a step, the clamp, the variance of a chain, two pictures mixed ----------------
+
+
+@SCHEDULES
+def test_a_step_is_that_of_the_papers_algorithm_2(schedule, noisy, normal):
+    """(x_t - beta_t / sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_t) + sigma_t z, with x0_hat made of the same eps."""
+    _, x_t, t, _ = (x[1:] for x in noisy(schedule))
+    eps_hat, z = normal(*x_t.shape), normal(*x_t.shape)
+    beta, alpha, alpha_bar = (table[t][:, None] for table in (schedule.beta, schedule.alpha, schedule.alpha_bar))
+    wanted = (x_t - beta / (1 - alpha_bar).sqrt() * eps_hat) / alpha.sqrt() + beta.sqrt() * z
+    step = ddpm_step(schedule, x_t, t, x0_from_eps(schedule, x_t, t, eps_hat), z, variance.beta)
+    torch.testing.assert_close(step, wanted, rtol=1e-9, atol=1e-9)
+
+
+def test_the_clamp_brings_every_answer_closer_to_every_image(normal):
+    image, answer = normal(5000).clamp(-1, 1), 3 * normal(5000)
+    held = clamped(lambda x_t, t: answer)(answer, None)
+    assert ((held - image).abs() <= (answer - image).abs()).all()
+    assert ((held - image).abs() < (answer - image).abs())[answer.abs() > 1].all()
+    assert torch.equal(held[answer.abs() <= 1], answer[answer.abs() <= 1])
+
+
+def linear_world(schedule, std):
+    """Data N(0, std^2), the true variances V_0..V_T, and the factors a_1..a_T of the perfect steps back."""
+    world, t = exact.mixture([1.0], [[0.0]], std), torch.arange(1, schedule.T + 1)
+    one = torch.ones(schedule.T, 1, dtype=torch.float64)
+    shrinks = ddpm_step(schedule, one, t, world.denoise(schedule, one, t), torch.zeros_like(one))[:, 0]
+    return world, schedule.alpha_bar * std**2 + 1 - schedule.alpha_bar, shrinks
+
+
+@SCHEDULES
+@pytest.mark.parametrize("std", [0.05, 0.5, 2.0])
+def test_the_variance_of_a_linear_chain_follows_its_recursion(schedule, std):
+    """v_{t-1} = a_t^2 v_t + sigma_t^2, a_t = sqrt(alpha_t) V_{t-1} / V_t; bound: four standard errors of N chains."""
+    world, true, shrinks = linear_world(schedule, std)
+    torch.testing.assert_close(shrinks, schedule.alpha[1:].sqrt() * true[:-1] / true[1:], rtol=1e-9, atol=0)
+    chains, generator = 2000, torch.Generator().manual_seed(3)
+    x_T = 1.5 * torch.randn(chains, 1, generator=generator, dtype=torch.float64)
+    v, walk = x_T.var(), ancestral(world.denoiser(schedule), schedule, x_T, variance.beta, generator)
+    for t, x in itertools.islice(walk, 1, None):
+        v = shrinks[t] ** 2 * v + (schedule.beta[t + 1] if t > 0 else 0)  # row t of the factors is the step to t
+        assert abs(x.var() / v - 1) < 4 * math.sqrt(2 / chains)
+
+
+@SCHEDULES
+@pytest.mark.parametrize("std", [1e-6, 0.05, 0.5, 1.0, 2.0])
+def test_one_variance_is_right_and_the_papers_two_are_its_ends(schedule, std):
+    """beta_t V_{t-1} / V_t keeps the chain at V_t; it is beta_tilde for a single point and beta for N(0, 1)."""
+    _, true, shrinks = linear_world(schedule, std)
+    right = schedule.beta[1:] * true[:-1] / true[1:]
+    torch.testing.assert_close(shrinks**2 * true[1:] + right, true[:-1], rtol=1e-9, atol=1e-15)
+    beta, beta_tilde = schedule.beta[2:], schedule.beta_tilde[2:]
+    if std == 1e-6:
+        torch.testing.assert_close(right[1:], beta_tilde, rtol=1e-6, atol=0)
+    elif std == 1:
+        torch.testing.assert_close(right[1:], beta, rtol=1e-12, atol=0)
+    elif std < 1:
+        assert ((beta_tilde < right[1:]) & (right[1:] < beta)).all()
+    else:
+        assert (right[1:] > beta).all()
+
+
+@SCHEDULES
+def test_a_chain_forgets_a_wrong_variance_down_to_the_share_of_the_picture(schedule):
+    """Too large by a share d at t, it is too large by d alpha_bar_t s^2 / V_t at 0: the a^2 telescope."""
+    std, t = 0.4, schedule.T // 3
+    _, true, shrinks = linear_world(schedule, std)
+    left = (shrinks[:t] ** 2).prod() * true[t] / true[0]
+    torch.testing.assert_close(left, schedule.alpha_bar[t] * std**2 / true[t], rtol=1e-9, atol=0)
+
+
+def test_two_noises_on_a_line_lose_variance_and_on_a_circle_they_do_not():
+    """What x_t(lambda) takes of two independent noises, squared and added up."""
+    schedule, t = cosine(200), torch.full((2,), 90)
+    unit, none = torch.eye(2).double(), torch.zeros(2, 2).double()
+    first, second = (q_sample(schedule, none, t, unit[k].expand(2, 2)) for k in range(2))
+    for share in (0.0, 0.2, 0.5, 1.0):
+        on_a_line = (((1 - share) * first + share * second)[0] ** 2).sum()
+        angle = math.pi / 2 * share
+        on_a_circle = q_sample(schedule, none, t, (math.cos(angle) * unit[0] + math.sin(angle) * unit[1]).expand(2, 2))
+        full = 1 - schedule.alpha_bar[90]
+        torch.testing.assert_close(on_a_line, ((1 - share) ** 2 + share**2) * full, rtol=1e-12, atol=0)
+        torch.testing.assert_close((on_a_circle[0] ** 2).sum(), full, rtol=1e-12, atol=0)
+    # one noise for both pictures: the mixture is the jump of the mixed pictures
+    x0, other, eps = torch.tensor([[0.3], [-0.9]]).double(), torch.tensor([[-0.7], [0.1]]).double(), unit[:, :1]
+    mixed = 0.7 * q_sample(schedule, x0, t, eps) + 0.3 * q_sample(schedule, other, t, eps)
+    torch.testing.assert_close(mixed, q_sample(schedule, 0.7 * x0 + 0.3 * other, t, eps), rtol=0, atol=1e-12)
+
+
+# ---- chapter 10: a family of chains, a curve, and its solver ---------------------------------------------------
+
+
+@SCHEDULES
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
+def test_ddim_keeps_the_mean_for_every_eta(schedule, eta, normal):
+    """Given x_0, and standing at the mean of the jump to t, the step leads to the mean of the jump to t_prev."""
+    t = torch.arange(1, schedule.T + 1)
+    x0, t_prev, none = normal(len(t)), t // 2, torch.zeros(len(t)).double()
+    step = ddim_step(schedule, schedule.alpha_bar[t].sqrt() * x0, t, t_prev, x0, none, eta)
+    torch.testing.assert_close(step, schedule.alpha_bar[t_prev].sqrt() * x0, rtol=0, atol=1e-12)
+
+
+@SCHEDULES
+def test_a_leap_of_ddim_with_eta_one_is_the_posterior_of_two_witnesses(schedule, noisy, normal):
+    """q(x_s | x_t, x_0) is what x_0 says of x_s times what x_t says of it, for any s < t."""
+    x0, x_t, t, _ = (x[3:] for x in noisy(schedule))
+    s = t // 3
+    kept, share = (schedule.alpha_bar[t] / schedule.alpha_bar[s])[:, None], schedule.alpha_bar[s][:, None]
+    mean, variance = product(share.sqrt() * x0, 1 - share, x_t / kept.sqrt(), (1 - kept) / kept)
+    none, one = torch.zeros_like(x0), torch.ones_like(x0)
+    torch.testing.assert_close(ddim_step(schedule, x_t, t, s, x0, none, 1.0), mean, rtol=0, atol=1e-9)
+    of_z = ddim_step(schedule, none, t, s, none, one, 1.0)
+    torch.testing.assert_close(of_z**2, variance.expand_as(of_z), rtol=1e-9, atol=1e-12)
+
+
+@SCHEDULES
+def test_a_step_of_ddim_is_one_of_eulers_in_stretched_coordinates(schedule, noisy, normal):
+    """x / sqrt(alpha_bar) moves by eps_hat times the fall of sqrt((1 - alpha_bar) / alpha_bar), for any step."""
+    _, x_t, t, _ = noisy(schedule)
+    x0_hat, s = normal(*x_t.shape), t // 2
+    step = ddim_step(schedule, x_t, t, s, x0_hat, torch.zeros_like(x_t))
+    eps_hat = eps_from_x0(schedule, x_t, t, x0_hat)
+    root, noise = schedule.alpha_bar.sqrt()[:, None], (1 / schedule.snr).sqrt()[:, None]
+    moved = step / root[s] - x_t / root[t]
+    torch.testing.assert_close(moved, eps_hat * (noise[s] - noise[t]), rtol=1e-9, atol=1e-9)
+
+
+def test_the_curve_in_log_snr_is_where_a_fine_chain_leads(mixture, normal):
+    """x_s = noise_s / noise_t x_t + noise_s int e^lambda x0_hat d lambda, by trapezia along a chain of many steps."""
+    schedule, times = cosine(4000), list(range(3000, 799, -2))
+    chain = [x for _, x in ddim(mixture.denoiser(schedule), schedule, normal(5, 2), times)]
+    answers = [mixture.denoise(schedule, x, torch.full((5,), t)) for x, t in zip(chain, times, strict=True)]
+    e_lambda, noise = schedule.snr[times].sqrt(), (1 - schedule.alpha_bar[times]).sqrt()
+    integral = torch.trapezoid(torch.stack(answers), e_lambda[:, None, None], dim=0)
+    x_s = noise[-1] / noise[0] * chain[0] + noise[-1] * integral
+    torch.testing.assert_close(chain[-1], x_s, rtol=0, atol=2e-3)
+    assert (chain[-1] - noise[-1] / noise[0] * chain[0]).abs().min() > 0.02  # the integral matters
+
+
+@SCHEDULES
+def test_the_second_order_takes_the_line_through_two_answers_at_half_a_step(schedule):
+    """An answer that is lambda itself is at its middle place lambda_t + h / 2, however unequal the two steps."""
+    half_log_snr = 0.5 * schedule.snr.log()
+    t = torch.arange(10, schedule.T - 9)
+    x_t, s, earlier = half_log_snr[t], t - 7, t + 9
+    step = dpm_solver_step(schedule, x_t, t, s, half_log_snr[t], (earlier, half_log_snr[earlier]))
+    middle = (half_log_snr[t] + half_log_snr[s]) / 2
+    torch.testing.assert_close(step, dpm_solver_step(schedule, x_t, t, s, middle), rtol=0, atol=1e-10)
+
+
+def test_the_second_order_step_misses_a_steady_slope_by_the_third_power_of_the_step():
+    """For x0_hat = lambda the integral is known: sqrt(alpha_bar) ((lambda_s - 1) - (lambda_t - 1) e^-h)."""
+    schedule = cosine(100_000)
+    half_log_snr, t, missed = 0.5 * schedule.snr.log(), 50_000, []
+    for stride in (8000, 4000, 2000):
+        now, then, before = (torch.tensor([k]) for k in (t, t - stride, t + stride))
+        zero = torch.zeros(1).double()
+        step = dpm_solver_step(schedule, zero, now, then, half_log_snr[now], (before, half_log_snr[before]))
+        h = half_log_snr[then] - half_log_snr[now]
+        known = (half_log_snr[then] - 1) - (half_log_snr[now] - 1) * (-h).exp()
+        missed.append(((step - schedule.alpha_bar[then].sqrt() * known).abs() / h**3).item())
+    assert all(abs(a / b - 1) < 0.25 for a, b in itertools.pairwise(missed)) and missed[-1] > 0.01

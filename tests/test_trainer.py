@@ -1,17 +1,20 @@
 """The loop: repeatable, resumable bit for bit, whole after an interrupt, and loud when the loss is lost."""
 
+import json
 import math
 import os
 import signal
 import threading
+import weakref
 from functools import partial
 
 import pytest
 import torch
 import torch.nn.functional as F
+from accelerate.optimizer import AcceleratedOptimizer
 from torch import nn
 
-from ddpm_core import recipe, trainer
+from ddpm_core import devices, recipe, trainer
 from ddpm_core.files import CheckpointError, read_tensors, write_tensors
 from ddpm_core.predict import V
 from ddpm_core.schedule import cosine
@@ -62,6 +65,28 @@ def line(weight=0.0, **how):
     net = nn.Linear(1, 1, bias=False)
     nn.init.constant_(net.weight, weight)
     return trainer.start(net, device="cpu", **how)
+
+
+def exact(batch=8, **how):
+    """A run in float64, without dropout, so that only rounding at the sixteenth digit is left to differ:
+    (state, go) with go(steps, ...) -> its reports."""
+    torch.manual_seed(0)
+    state = trainer.start(UNet(1, (8, 16), num_classes=3).double(), device="cpu", warmup=4, **how)
+    batch_at, plain = recipe.batches(IMAGES, LABELS, SCHEDULE, batch=batch), recipe.objective(SCHEDULE, V)
+
+    def objective(net, x0, t, eps, labels):
+        return plain(net, x0.double(), t, eps.double(), labels)
+
+    def go(steps, loss=objective, **more):
+        return list(trainer.run(state, batch_at, loss, steps=steps, report_every=1, **more))
+
+    return state, go, objective
+
+
+def assert_close(a, b, atol):
+    a, b = everything(a), everything(b)
+    assert a.keys() == b.keys()
+    assert max((a[name] - b[name]).abs().max().item() for name in a) < atol
 
 
 def targets(*values):
@@ -187,6 +212,202 @@ def test_training_learns():
     assert state.net.weight.item() == pytest.approx(0.7, abs=0.02)
 
 
+# ---- the same step in less memory --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("parts", [2, 4, 8])
+def test_a_batch_in_parts_makes_the_same_steps(parts):
+    (whole, go), (state, go_in_parts) = exact()[:2], exact()[:2]
+    reports = [(p.loss, p.grad_norm) for p in go(5)]
+    divided = [(p.loss, p.grad_norm) for p in go_in_parts(5, accumulate=parts)]
+    assert divided == [pytest.approx(pair, rel=1e-12) for pair in reports]
+    assert_close(whole, state, 1e-10)
+    assert (state.step, state.images) == (5, 40)
+
+
+def test_in_single_precision_parts_differ_by_rounding_alone():
+    torch.manual_seed(0)
+    net, ends = UNet(1, (8, 16), num_classes=3), []
+    start = {k: v.clone() for k, v in net.state_dict().items()}
+    for parts in (1, 4):
+        net.load_state_dict(start)
+        state = trainer.start(net, device="cpu")
+        batch_at = recipe.batches(IMAGES, LABELS, SCHEDULE, batch=8)
+        exhaust(trainer.run(state, batch_at, recipe.objective(SCHEDULE, V), steps=1, accumulate=parts))
+        ends.append({k: v.clone() for k, v in net.state_dict().items()})
+    assert max((ends[0][k] - ends[1][k]).abs().max().item() for k in start) < 1e-6
+    assert max((ends[0][k] - start[k]).abs().max().item() for k in start) > 1e-5
+
+
+def test_the_parts_are_the_batch_each_row_once():
+    seen, state = [], line()
+
+    def loss(net, rows):
+        seen.append(rows[:, 0].tolist())
+        return miss(net, rows)
+
+    exhaust(trainer.run(state, lambda step: (torch.arange(12.0)[:, None],), loss, steps=1, accumulate=3))
+    assert [len(part) for part in seen] == [4, 4, 4] and sorted(row for part in seen for row in part) == list(range(12))
+    assert state.images == 12
+
+
+@pytest.mark.parametrize("parts", [3, 16, 0, -1])
+def test_a_batch_that_the_parts_do_not_divide_is_refused(parts):
+    state, go, _ = exact()
+    with pytest.raises(ValueError, match=f"processes x accumulate = 1 x {parts} parts can share, but got 8"):
+        go(5, accumulate=parts)
+    assert state.step == 0
+
+
+def test_what_a_launcher_says_of_accumulation_changes_nothing(monkeypatch):
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
+    state, go, _ = exact()
+    monkeypatch.undo()
+    plain, go_plain, _ = exact()
+    assert [p.grad_norm for p in go(2)] == [p.grad_norm for p in go_plain(2)]
+    assert_same(state, plain)
+
+
+def out_of_memory(kind):
+    """The errors as machines raise them; "cpu" asks for an exabyte."""
+    if kind == "cpu":
+        torch.empty(1 << 60, dtype=torch.uint8)
+    raise {"gpu": torch.OutOfMemoryError("CUDA out of memory."), "python": MemoryError()}[kind]
+
+
+@pytest.mark.parametrize("kind", ["cpu", "gpu", "python"])
+def test_a_step_that_does_not_fit_names_what_would_and_leaves_the_state_as_it_was(kind):
+    (whole, go), (state, tight, plain) = exact()[:2], exact()
+    go(4)
+    calls, held = [], []
+
+    def loss(net, *batch):
+        calls.append(1)
+        value = plain(net, *batch)
+        if len(calls) == 6:  # the second half of the third step: half a gradient is there
+            held.append(weakref.ref(value))
+            out_of_memory(kind)
+        return value
+
+    with pytest.raises(MemoryError, match=r"need more memory at step 3 than cpu has: 4 images at once") as caught:
+        tight(4, loss=loss, accumulate=2)
+    for setting in ("accumulate=4 (--accumulate 4) takes 2 ", "--checkpointing", "a batch below 8 (--batch)"):
+        assert setting in str(caught.value)
+    assert "\n" not in str(caught.value) and state.step == 2 and state.whole
+    assert held[0]() is None  # what the step held is free, although the error still stands
+    tight(4, accumulate=4)
+    assert_close(whole, state, 1e-10)
+
+
+def test_one_image_that_does_not_fit_is_not_cut_up():
+    state, go, _ = exact(batch=2)
+    with pytest.raises(MemoryError, match=r"1 image at once did not fit; net\.checkpointing"):
+        go(1, loss=lambda *batch: out_of_memory("gpu"), accumulate=2)
+    state = line()
+    with pytest.raises(MemoryError, match="not even the batch itself"):
+        next(trainer.run(state, lambda step: out_of_memory("python"), miss, steps=1))
+
+
+def test_another_runtime_error_is_left_as_it_is():
+    def loss(net, target):
+        raise RuntimeError("shapes do not fit")
+
+    with pytest.raises(RuntimeError, match=r"^shapes do not fit$"):
+        next(trainer.run(line(), targets(1.0), loss, steps=1))
+
+
+# ---- mixed precision -------------------------------------------------------------------------------------------
+
+
+def scaled(state, scaler):
+    """The state as fp16 makes it on a GPU: its loss multiplied by a scale, its gradient divided again."""
+    state.accelerator.scaler = scaler
+    state.optimizer = AcceleratedOptimizer(state.optimizer.optimizer, scaler=scaler)
+    state.accelerator.unscale_gradients = lambda: scaler.unscale_(state.optimizer.optimizer)
+    return state
+
+
+def test_a_run_whose_gradients_overflow_is_the_run_whose_gradients_do_not():
+    """A scale of 2^127 overflows until it has been halved far enough. Powers of two round nothing, so if the weights,
+    Adam's moments, the average, the steps and the batches are left alone meanwhile, the ends are equal bit for bit."""
+    plain, seen = line(lr=0.1, warmup=1), []
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127)
+    state = scaled(line(lr=0.1, warmup=1), scaler)
+    wanted = list(trainer.run(plain, targets(100.0, -50.0), miss, steps=20, report_every=1))
+
+    def counted(net, target):
+        seen.append(target.item())
+        return miss(net, target)
+
+    got = list(trainer.run(state, targets(100.0, -50.0), counted, steps=20, report_every=1))
+    assert scaler.get_scale() < 2.0**125 and len(seen) == 20 + 127 - math.log2(scaler.get_scale())
+    assert [(p.step, p.images, p.loss, p.lr, p.grad_norm) for p in got] == [
+        (p.step, p.images, p.loss, p.lr, p.grad_norm) for p in wanted
+    ]
+    for key, value in everything(plain).items():
+        assert torch.equal(value, everything(state)[key]), key
+
+
+def test_a_scale_that_collapses_stops_the_run_and_says_so(tmp_path):
+    calls, state = [], scaled(line(), torch.amp.GradScaler("cpu"))
+
+    def loss(net, target):
+        calls.append(1)
+        return miss(net, target) * (math.inf if len(calls) > 5 else 1)
+
+    with pytest.raises(FloatingPointError, match=r"fp16 gradient overflowed 20 times in a row at step 6.*of 0\.0625;"):
+        list(trainer.run(state, targets(1.0), loss, steps=30))
+    assert state.step == 5 and len(calls) == 25 and state.whole
+    trainer.save(state, tmp_path / "training.safetensors")  # its weights are sound
+
+
+def test_the_precision_that_pays(monkeypatch):
+    said = []
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: said.append(including_emulation))
+    assert devices.best_precision("cuda") == "fp16" and said == [False]  # a T4 imitates bf16, slowly
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+    assert devices.best_precision("cuda") == devices.check_precision("auto", "cuda") == "bf16"
+    assert devices.best_precision("cpu") == devices.check_precision("auto", "cpu") == "no"
+    assert devices.check_precision("fp16", "cuda") == "fp16"
+    assert line(mixed_precision="auto").accelerator.mixed_precision == "no"
+    with pytest.raises(ValueError, match="need a GPU for fp16, but this trains on cpu"):
+        line(mixed_precision="fp16")
+
+
+def test_a_compiler_that_fails_is_known_before_the_training(monkeypatch):
+    def broken(function):
+        raise RuntimeError("\n no C++ compiler was found.\nmore of that")
+
+    monkeypatch.setattr(torch, "compile", broken)
+    assert devices.why_not_compile("cpu") == "no C++ compiler was found"
+    monkeypatch.setattr(torch, "compile", lambda function: function)
+    assert devices.why_not_compile("cpu") is None
+
+
+# ---- batches ---------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_larger_than_the_data_meets_each_image_anew():
+    """Three images and a batch of eight: each two or three times, always with a time and a noise of its own."""
+    for step in range(4):
+        x0, t, eps = recipe.batches(IMAGES[:3], None, SCHEDULE, batch=8)(step)
+        times = [int((x0 == one).flatten(1).all(1).sum()) for one in IMAGES[:3].float() / 127.5 - 1]
+        assert sorted(times) in ([2, 3, 3], [2, 2, 4]) and sum(times) == 8
+        assert len(t.unique()) == len(eps.unique(dim=0)) == 8
+
+
+def test_batches_made_on_the_device_differ_in_their_noise_alone():
+    """On the CPU, which is a device as well: the same images, times and labels; another normal stream."""
+    make = partial(recipe.batches, IMAGES, LABELS, SCHEDULE, batch=16, flips=True)
+    usual, there, other = make(), make(device="cpu"), make(device="cpu", seed=1)
+    assert [torch.equal(a, b) for a, b in zip(usual(5), there(5), strict=True)] == [True, True, False, True]
+    assert torch.equal(there(5)[2], make(device="cpu")(5)[2])
+    draws = torch.cat([b(step)[2].flatten() for b in (there, other) for step in range(40)])
+    assert len(draws.unique()) > 0.99 * len(draws)  # no stream repeats another
+    n = len(draws)
+    assert draws.mean().abs() < 4.5 / n**0.5 and (draws.var() - 1).abs() < 4.5 * (2 / n) ** 0.5
+
+
 # ---- progress --------------------------------------------------------------------------------------------------
 
 
@@ -204,6 +425,19 @@ def test_progress_reports_the_mean_loss_since_the_last_report():
     means = [sum(losses[a:b]) / (b - a) for a, b in ((0, 3), (3, 6), (6, 7))]
     assert [p.loss for p in reports] == pytest.approx(means, rel=1e-6)
     assert 0 < reports[0].seconds < reports[1].seconds < reports[2].seconds
+
+
+def test_progress_tells_the_learning_rate_and_the_length_of_the_gradient():
+    state, rates, lengths = line(lr=0.1, warmup=3), [], []
+
+    def loss(net, target):
+        rates.append(state.optimizer.param_groups[0]["lr"])
+        lengths.append(2 * abs(net.weight.item() - target.item()))  # d/dw (w - target)^2, before it is cut
+        return miss(net, target)
+
+    reports = list(trainer.run(state, targets(5.0, -7.0), loss, steps=6, report_every=2))
+    assert [p.lr for p in reports] == [rates[1], rates[3], rates[5]]
+    assert [p.grad_norm for p in reports] == pytest.approx([sum(lengths[k : k + 2]) / 2 for k in (0, 2, 4)], rel=1e-5)
 
 
 def test_minutes_end_a_run_and_fall_with_it():
@@ -274,22 +508,32 @@ def test_a_loss_that_is_lost_stops_the_run_and_names_the_step(bad, at, tmp_path)
         trainer.resume(line(), path)
 
 
-@pytest.mark.parametrize("at", [1, 4, 12])
-def test_an_interrupt_waits_for_the_step_and_leaves_a_whole_state(at, tmp_path):
+def test_a_gradient_that_is_lost_while_the_loss_is_not_stops_the_run():
+    def loss(net, target):
+        return miss(net, target) + (0 * net.weight).abs().sqrt().sum()  # 0, of slope 0 / 0
+
+    with pytest.raises(FloatingPointError, match=r"the gradient's length became nan at step 1\."):
+        list(trainer.run(line(), targets(1.0), loss, steps=3))
+
+
+@pytest.mark.parametrize(
+    ("at", "number"), [(1, signal.SIGINT), (4, signal.SIGINT), (12, signal.SIGINT), (4, signal.SIGTERM)]
+)
+def test_an_interrupt_waits_for_the_step_and_leaves_a_whole_state(at, number, tmp_path):
     whole, state, resumed = fresh(), fresh(), fresh(seed=5)
-    before, seen, plain = signal.getsignal(signal.SIGINT), [], recipe.objective(SCHEDULE, V)
+    before, seen, plain = signal.getsignal(number), [], recipe.objective(SCHEDULE, V)
     exhaust(diffusion(whole, 12))
 
     def loss(net, *batch):
         seen.append(1)
         if len(seen) == at:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
         return plain(net, *batch)
 
     with pytest.raises(KeyboardInterrupt):
         exhaust(diffusion(state, 12, loss=loss))
     assert state.step == len(seen) == at
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(number) is before
     trainer.save(state, tmp_path / "t.safetensors")
     torch.manual_seed(77)
     rest = list(diffusion(trainer.resume(resumed, tmp_path / "t.safetensors"), 12))
@@ -371,6 +615,36 @@ def test_a_training_file_with_missing_or_foreign_parts_is_refused(change, saved)
     changed(saved, change)
     with pytest.raises(CheckpointError, match="need a checkpoint of this very network"):
         trainer.resume(fresh(), saved)
+
+
+def test_a_run_goes_on_with_its_own_batch_or_not_at_all(saved):
+    state = trainer.resume(fresh(), saved)
+    assert state.batch == 8
+    batch_at = recipe.batches(IMAGES, LABELS, SCHEDULE, batch=4)
+    with pytest.raises(ValueError, match="need batches of 8 images, as this run began with, but got 4"):
+        next(trainer.run(state, batch_at, recipe.objective(SCHEDULE, V), steps=4))
+    assert state.step == 2
+    batch_at = recipe.batches(IMAGES, LABELS, SCHEDULE, batch=8)
+    assert exhaust(trainer.run(state, batch_at, recipe.objective(SCHEDULE, V), steps=4, accumulate=2)).step == 4
+
+
+def test_a_run_goes_on_with_its_own_number_of_processes_or_not_at_all(saved):
+    def of_two(tensors, about):
+        about["progress"] = json.dumps(json.loads(about["progress"]) | {"processes": 2})
+
+    changed(saved, of_two)
+    with pytest.raises(CheckpointError, match="need the run's own number of processes, which is 2, but got 1"):
+        trainer.resume(fresh(), saved)
+
+
+def test_a_training_file_from_before_batches_were_noted_still_loads(saved):
+    def old(tensors, about):
+        progress = json.loads(about["progress"])
+        about["progress"] = json.dumps({k: progress[k] for k in ("step", "images", "seconds")})
+
+    changed(saved, old)
+    state = trainer.resume(fresh(), saved)
+    assert state.batch is None and exhaust(diffusion(state, 3)).step == 3
 
 
 def test_a_training_file_of_another_network_is_refused(saved):

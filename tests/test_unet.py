@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.profiler import profile
 
 from ddpm_core.unet import Attention, ResidualBlock, SinusoidalEmbedding, UNet, parameter_count
 
@@ -164,6 +165,44 @@ def test_dropout_acts_in_training_only():
     x, t = torch.randn(1, 1, 8, 8), torch.tensor([3])
     assert torch.equal(net(x, t), net(x, t))
     assert not torch.equal(net.train()(x, t), net(x, t))
+
+
+def gradients(net, checkpointing, dropout_seed=0):
+    """The answer, the gradient of a loss on it by name, and the most bytes that were alive at once on the way."""
+    net.checkpointing = checkpointing
+    x, t = torch.randn(4, 1, 16, 16, generator=torch.Generator().manual_seed(3)), torch.tensor([1, 20, 300, 1000])
+    net.zero_grad()
+    torch.manual_seed(dropout_seed)
+    with profile(profile_memory=True) as trace:
+        answer = net(x, t)
+        (answer**2).mean().backward()
+    changes = [e for e in trace.profiler.kineto_results.events() if e.name() == "[memory]"]
+    alive = torch.tensor([e.nbytes() for e in sorted(changes, key=lambda e: e.start_ns())]).cumsum(0)
+    return answer, {name: p.grad for name, p in net.named_parameters()}, int(alive.max())
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_checkpointing_keeps_answers_and_gradients_and_needs_less_memory(dropout):
+    net = woken(UNet(1, (16, 24), blocks=2, dropout=dropout)).train()
+    plain_answer, plain, plain_bytes = gradients(net, False)
+    answer, found, found_bytes = gradients(net, True)
+    assert torch.equal(answer, plain_answer)
+    assert [name for name in plain if not torch.equal(found[name], plain[name])] == []
+    assert found_bytes < 0.5 * plain_bytes
+    if dropout:
+        assert not torch.equal(gradients(net, True, dropout_seed=1)[0], answer)  # it was on
+
+
+def test_checkpointing_is_no_part_of_the_network():
+    """It can be set at any time: the same weights, the same description, and nothing at all where none is trained."""
+    net, plain = UNet(1, (16, 24), num_classes=3), UNet(1, (16, 24), num_classes=3)
+    net.checkpointing = True
+    assert not plain.checkpointing and net.config == plain.config
+    assert net.state_dict().keys() == plain.state_dict().keys()
+    plain.load_state_dict(woken(net).state_dict())
+    x, t = torch.randn(2, 1, 8, 8), torch.tensor([3, 400])
+    with torch.no_grad():
+        assert torch.equal(net(x, t), plain.eval()(x, t))
 
 
 def test_parameters_that_rest_are_not_counted():

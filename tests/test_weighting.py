@@ -85,3 +85,38 @@ def test_min_snr_asked_for_noise_forgets_the_snr_where_it_is_low():
 def test_the_bound_has_no_weight_at_clean_data():
     with pytest.raises(ValueError, match=r"1\.\.T"):
         vlb(linear(10), torch.tensor([0]), X0)
+
+
+# ---- chapter 5 -------------------------------------------------------------------------------------------------
+
+
+@SCHEDULES
+def test_the_bound_weighs_the_clean_picture_by_its_share_in_the_mean(schedule):
+    """Eq. 5.4 with sigma_t^2 = beta_t; with beta_tilde_t the same share gives a difference of SNRs."""
+    t = times(schedule)
+    beta, now, before = schedule.beta[t], schedule.alpha_bar[t], schedule.alpha_bar[t - 1]
+    torch.testing.assert_close(vlb(schedule, t, X0), before * beta**2 / (2 * beta * (1 - now) ** 2), rtol=1e-10, atol=0)
+    narrow = (vlb(schedule, t, X0) * beta / schedule.beta_tilde[t])[1:]
+    torch.testing.assert_close(narrow, 0.5 * (schedule.snr[t - 1] - schedule.snr[t])[1:], rtol=1e-7, atol=0)
+
+
+@SCHEDULES
+def test_the_bound_weighs_the_velocity_without_a_square(schedule):
+    t = times(schedule)
+    expected = schedule.alpha_bar[t - 1] * schedule.beta[t] / (2 * (1 - schedule.alpha_bar[t]))
+    torch.testing.assert_close(vlb(schedule, t, V), expected, rtol=1e-10, atol=0)
+
+
+@ALL
+@SCHEDULES
+def test_a_plain_loss_weighs_the_error_of_x0_by_one_over_the_gain_squared(predict, schedule):
+    """SNR for the noise, 1 for the picture, their sum for the velocity, 2 beta times the bound's for the mean."""
+    t = times(schedule)
+    plain = uniform(schedule, t, predict) / predict.gain(schedule, t, schedule.beta[t]) ** 2
+    expected = {
+        EPS: schedule.snr[t],
+        X0: torch.ones(len(t)).double(),
+        V: schedule.snr[t] + 1,
+        MEAN: 2 * schedule.beta[t] * vlb(schedule, t, X0),
+    }
+    torch.testing.assert_close(plain, expected[predict], rtol=1e-9, atol=0)

@@ -312,3 +312,17 @@ def test_the_live_control_draws_a_real_picture():
     before = bytes(picture.value)
     slider.value = 500
     assert bytes(picture.value).startswith(b"\x89PNG") and bytes(picture.value) != before
+
+
+# What the slider counts, if it is not time
+
+
+def test_a_caption_says_what_the_slider_counts():
+    def made(**caption):
+        return widgets.scrub_frames([images(1, 1, 2, 2)] * 2, [5, 100], label="x", **caption)
+
+    timed, counted = made(), made(caption="{t} steps")
+    assert payload(counted).pop("caption") == "{t} steps" and "caption" not in payload(timed)
+    assert 'aria-label="time t"' in timed._repr_html_() and 'aria-label="position"' in counted._repr_html_()
+    with pytest.raises(ValueError, match=r"need a caption that says \{t\}, but got 'steps'"):
+        made(caption="steps")

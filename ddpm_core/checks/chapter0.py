@@ -2,7 +2,7 @@
 
 import torch
 
-from ..verdict import Exercise, need
+from ..verdict import Exercise, need, number
 
 
 def _sevens(labels) -> None:
@@ -13,7 +13,7 @@ def _sevens(labels) -> None:
 
 
 def _epochs(epochs) -> None:
-    need(isinstance(epochs, int | float), f"the answer should be a number, but it is {type(epochs).__name__}.")
+    epochs = number(epochs)
     need(abs(epochs - 600 * 64) > 1, "that is the number of pictures seen; divide by the size of the data set.")
     need(
         abs(epochs - 600 * 64 / 1797) < 0.5,

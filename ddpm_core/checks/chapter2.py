@@ -14,17 +14,17 @@ def _cosine(function) -> None:
             need(got is not None, "your function returns nothing; end it with `return`.")
             got = float(got)
             need(
-                t > 0 or abs(got - 1) < 1e-9,
+                t > 0 or abs(got - 1) < 1e-6,
                 f"at t = 0 nothing is lost and alpha_bar is 1, but yours is {got:.6f}: "
                 f"{'0 / 0 does not count; ' if math.isnan(got) else ''}divide by f(0).",
             )
             need(
-                t == 0 or abs(got - math.sqrt(right)) > 1e-9,
+                t == 0 or abs(got - math.sqrt(right)) > 1e-6,
                 f"at t = {t} of {T} yours is the square root of what it should be: the cosine is squared.",
             )
             need(
-                abs(got - right) < 1e-9,
-                f"at t = {t} of {T}, with s = {s}, it should be {right:.4f}, but yours is {got:.4f}: "
+                abs(got - right) < 1e-6,
+                f"at t = {t} of {T}, with s = {s}, it should be {right:.7f}, but yours is {got:.7f}: "
                 "is the angle (t/T + s) / (1 + s), times half of pi?",
             )
     need(abs(float(function(1000, 1000, 0.008))) < 1e-9, "at t = T it should be 0: leave the cut-off to the betas.")
