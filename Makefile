@@ -26,8 +26,8 @@ book: $(READY)
 # Nothing of an old build may pass for a new one, so the pages are built before they are looked at; quick failures come first.
 test: lint
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadscope --ignore=tests/browser tests
-	$(BIN)/python -m pytest -q --nbval --nbval-current-env --nbval-cell-timeout=180 \
-	    --nbval-sanitize-with=tests/sanitize.cfg -W default -p no:cacheprovider book/*.ipynb
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadscope --nbval --nbval-current-env \
+	    --nbval-cell-timeout=180 --nbval-sanitize-with=tests/sanitize.cfg -W default -p no:cacheprovider book/*.ipynb
 	@$(MAKE) --no-print-directory colab NAMES=01-forward-process
 	@$(MAKE) --no-print-directory book
 	@$(BIN)/python tests/browser/chromium.py || $(BIN)/python -m playwright install chromium || true
