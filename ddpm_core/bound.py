@@ -89,8 +89,8 @@ def continuous(
 
     price of noise at the low end + 1/2 integral of SNR ||x_0 - x0_hat||^2 d ln SNR + price of the grey values at the
     high end.   The integral is taken by the trapezoid rule at `levels` values of ln SNR, from the first to the second
-    of `log_snr`, each at the time of the schedule that is nearest to it.   One draw of
-    x_t at each.   [Kingma 2021, Eqs. 15 and 18; chapter 4, Eq. 4.18]
+    of `log_snr`, each at the time of the schedule that is nearest to it, with one draw of x_t.
+    [Kingma 2021, Eqs. 15 and 18; chapter 4, Eq. 4.18]
     """
     low, high = log_snr
     log = schedule.snr.log()
@@ -118,8 +118,8 @@ def bits_per_dim(nats: Tensor, x0: Tensor) -> Tensor:
 
 def warn_if_remembered(schedule: Schedule) -> None:
     """Warn if x_T still shows the picture while sampling starts from N(0, I): L_T is what that costs.  [chapter 2]"""
-    alpha_bar = schedule.alpha_bar[-1]
-    bits = -0.5 * math.log1p(-alpha_bar) / math.log(2)  # Eq. 1.15 for a pixel of unit variance
+    alpha_bar, pixel = schedule.alpha_bar[-1], torch.ones(1, 1)  # as large as one of unit variance is on average
+    bits = bits_per_dim(L_T(schedule, pixel), pixel).item()
     if bits > FORGOTTEN:
         warnings.warn(
             f"need an alpha_bar_T near 0, but it is {alpha_bar:.3g}: x_T keeps {alpha_bar.sqrt():.0%} of the amplitude "
@@ -151,9 +151,8 @@ def _price_of_grey_values(schedule: Schedule, x0: Tensor, x_t: Tensor, t: int) -
     """-log p(x_0 | x_t), (B,), for the decoder p(x_0 | x_t) ~ q(x_t | x_0) over the 256 grey values.  [Kingma 2021]"""
     grey = torch.linspace(-1, 1, 256, dtype=x0.dtype, device=x0.device)
     half_snr, seen = 0.5 * schedule.snr[t], x_t / schedule.alpha_bar[t].sqrt()
-    every = [
-        (-half_snr * (example[..., None] - grey) ** 2).logsumexp(-1).sum() for example in seen
-    ]  # 256 times its size
+    # one example at a time, since each takes 256 times its size
+    every = [(-half_snr * (example[..., None] - grey) ** 2).logsumexp(-1).sum() for example in seen]
     return torch.stack(every) + half_snr * _total((seen - x0) ** 2)
 
 
