@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PAGE := _build/html/index.html
+PEERS := .venv-bench
 
 .DEFAULT_GOAL := book
 .PHONY: book test colab notebooks bench repository lint clean
@@ -38,12 +39,22 @@ colab: $(READY)
 	$(BIN)/python tools/colab.py $(NAMES)
 
 notebooks: $(READY)
+	$(BIN)/python tools/cards.py
+	$(BIN)/python tools/speed.py
 	$(BIN)/python tools/shelf.py
 	$(BIN)/python tools/notebooks.py
 	$(BIN)/python tools/equations.py
 
-bench: $(READY)
-	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
+# Peers stand in an environment of their own, which finds the book's and this folder beside what is installed there.
+$(PEERS)/.ready: $(READY) benchmarks/requirements.txt
+	$(BIN)/python -m venv --clear $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r benchmarks/requirements.txt
+	for python in $(BIN)/python $(PEERS)/bin/python; do $$python -c "import sysconfig; print(sysconfig.get_path('purelib'))"; done \
+	    | { read book; read peers; printf '%s\n' "$$book" "$(CURDIR)" > "$$peers/book.pth"; }
+	@touch $@
+
+bench: $(PEERS)/.ready
+	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(PEERS)/bin/python $$script; done
 
 repository: $(READY)
 	$(BIN)/python tools/repository.py "$(URL)"
@@ -53,5 +64,5 @@ lint: $(READY)
 	$(BIN)/ruff format --quiet --check . || { $(BIN)/ruff format --check .; exit 1; }
 
 clean:
-	rm -rf _build .pytest_cache .ruff_cache *.egg-info $(VENV) .venv-colab
+	rm -rf _build .pytest_cache .ruff_cache *.egg-info $(VENV) .venv-colab $(PEERS)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -53,7 +53,7 @@ def load(name_or_path: str | Path, sha256: str | None = None) -> Trained:
     Loading is strict: every weight must be there, and no other. With `sha256` the file must have that hash.
     Raises CheckpointError in one sentence.
     """
-    path = _find(name_or_path)
+    path = find(name_or_path)
     tensors, header = read_tensors(path)
     if sha256 is not None and (found := file_sha256(path)) != sha256:
         raise CheckpointError(f"need {path} with sha256 {sha256[:12]}..., but it has {found[:12]}....")
@@ -66,7 +66,7 @@ def load(name_or_path: str | Path, sha256: str | None = None) -> Trained:
         raise CheckpointError(f"need a model of this package, but {path} does not describe one: {error!r}.") from error
     wanted, found = {k: v.shape for k, v in net.state_dict().items()}, {k: v.shape for k, v in tensors.items()}
     if wanted != found:
-        raise CheckpointError(f"need the weights of the network described in {path}, but {_difference(wanted, found)}.")
+        raise CheckpointError(f"need the weights of the network described in {path}, but {difference(wanted, found)}.")
     net.load_state_dict(tensors, strict=True)
     return Trained(net.eval(), schedule, predict, about)
 
@@ -80,7 +80,8 @@ def _description(trained: Trained) -> dict:
     }
 
 
-def _find(name_or_path: str | Path) -> Path:
+def find(name_or_path: str | Path) -> Path:
+    """The model file itself: in a folder, by its own name, or from the Hub. Raises CheckpointError in one sentence."""
     path = Path(name_or_path).expanduser()
     if path.is_dir():
         path = path / MODEL
@@ -92,7 +93,8 @@ def _find(name_or_path: str | Path) -> Path:
         raise CheckpointError(str(error)) from error
 
 
-def _difference(wanted: dict, found: dict) -> str:
+def difference(wanted: dict, found: dict) -> str:
+    """How the weights found, name -> shape, differ from those wanted: half a sentence."""
     missing, extra = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
     if missing:
         return f"{len(missing)} are missing, {missing[0]} among them"

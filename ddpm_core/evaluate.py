@@ -4,6 +4,7 @@ The Frechet distance here is in this classifier's own standardised features. It 
 in the features of one fixed Inception network; numbers from different features do not compare.
 """
 
+import hashlib
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .data import Images, to_float
+from .files import cache, read_tensors, write_tensors
 from .seeds import rows_at, seeded
 
 
@@ -57,6 +59,20 @@ def train_judge(images: Images, *, steps: int = 1500, batch: int = 128, seed: in
     net.eval()
     raw = Judge(net, torch.zeros(64), torch.ones(64)).features(images.images)
     return Judge(net, raw.mean(0), raw.std(0).clamp(min=1e-6))
+
+
+def kept_judge(images: Images, *, steps: int) -> Judge:
+    """`train_judge`, trained once for the same pixels, labels and steps, and kept in the cache folder."""
+    labels = hashlib.sha256(images.labels.numpy().tobytes()).hexdigest() if images.labels is not None else ""
+    path = cache() / f"judge-{images.pixels_sha256[:16]}-{labels[:16]}-{steps}.safetensors"
+    if not path.is_file():
+        judge = train_judge(images, steps=steps)
+        statistics = {"feature_mean": judge.feature_mean, "feature_std": judge.feature_std}
+        write_tensors(path, statistics | {f"net.{k}": v for k, v in judge.net.state_dict().items()}, {})
+    stored, _ = read_tensors(path)
+    net = _classifier(images.images.shape[1], images.num_classes).to(memory_format=torch.channels_last)
+    net.load_state_dict({name.removeprefix("net."): v for name, v in stored.items() if name.startswith("net.")})
+    return Judge(net.eval(), stored["feature_mean"], stored["feature_std"])
 
 
 def frechet(a: Tensor, b: Tensor) -> float:

@@ -10,6 +10,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 
+def cache() -> Path:
+    """The folder for what was fetched or worked out once: DDPM_CORE_CACHE, else ~/.cache/ddpm_core."""
+    return Path(os.environ.get("DDPM_CORE_CACHE", "~/.cache/ddpm_core")).expanduser()
+
+
 class CheckpointError(ValueError):
     """A checkpoint that is missing, broken, or of another network."""
 

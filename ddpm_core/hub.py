@@ -1,4 +1,4 @@
-"""What comes from the Hugging Face Hub, or from its local copies when there is no network."""
+"""What comes from the Hugging Face Hub, or from its local copies when there is no network, and what goes there."""
 
 from pathlib import Path
 
@@ -39,6 +39,46 @@ def model_file(name: str) -> Path:
             f"no checkpoint: there is no path {Path(name).absolute()}, and the Hub did not give {name!r} "
             f"({type(error).__name__}: {first_line(error)})."
         ) from error
+
+
+def first_file(name: str, *names: str) -> Path:
+    """The first of these files that the repository "owner/name" on the Hub has. Raises FileNotFoundError in one
+    sentence."""
+    from huggingface_hub import hf_hub_download
+
+    if not _is_hub_name(name):
+        raise FileNotFoundError(f"there is no path {Path(name).absolute()}, and {name!r} is no Hub name owner/name.")
+    errors = []
+    for wanted in names:
+        try:
+            return Path(hf_hub_download(name, wanted))
+        except Exception as error:  # as above
+            errors.append(f"{type(error).__name__}: {first_line(error)}")
+    raise FileNotFoundError(
+        f"there is no path {Path(name).absolute()}, and the Hub did not give {' or '.join(names)} of {name!r} "
+        f"({errors[-1]})."
+    )
+
+
+def push(folder: Path, name: str, private: bool = False) -> str:
+    """Upload a folder as the model repository "owner/name", made if need be; returns its address.
+
+    Who may write there is known from `huggingface-cli login` or HF_TOKEN. Raises OSError in one sentence.
+    """
+    from huggingface_hub import HfApi
+
+    if not _is_hub_name(name):
+        raise OSError(f"need a Hub name owner/name to push to, but got {name!r}.")
+    try:
+        api = HfApi()
+        address = api.create_repo(name, private=private, exist_ok=True)
+        api.upload_folder(repo_id=name, folder_path=folder, commit_message="A model of ddpm_core")
+    except Exception as error:  # no token, no permission, no network: each its own class
+        raise OSError(
+            f"the Hub did not take {name!r} ({type(error).__name__}: {first_line(error)}); log in with "
+            "huggingface-cli login, or set HF_TOKEN."
+        ) from error
+    return str(address)
 
 
 def first_line(error: Exception) -> str:

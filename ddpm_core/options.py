@@ -1,30 +1,46 @@
-"""The command line's words: python -m ddpm_core train | sample, and what each option means."""
+"""The command line's words: python -m ddpm_core train | sample | ..., and what each option means."""
 
 import argparse
 from collections.abc import Callable
 
-from . import recipe
+from . import cookbook, recipe
 
 Command = Callable[[argparse.Namespace], int]  # does what the options say; returns the exit status
 
 
-def parser(about: str, train: Command, sample: Command) -> argparse.ArgumentParser:
+def parser(
+    about: str, train: Command, sample: Command, evaluate: Command, export: Command, push: Command, recipes: Command
+) -> argparse.ArgumentParser:
     """Reads a command line; the result's `command` is the function to call with it."""
     whole = argparse.ArgumentParser(prog="python -m ddpm_core", description=about)
     commands = whole.add_subparsers(required=True)
-    p = commands.add_parser("train", help=train.__doc__, description=train.__doc__)
-    p.set_defaults(command=train)
-    p.add_argument("--data", default="digits", help="digits (default), a path, or a data set on the Hub: owner/name")
-    p.add_argument("--only", help="one class, by number or name; the model is then unconditional")
+    fill = {
+        train: _of_training, sample: _of_sampling, evaluate: _of_evaluation, export: _of_export, push: _of_push,
+        recipes: lambda p: None,
+    }  # fmt: skip
+    for command, add in fill.items():
+        p = commands.add_parser(command.__name__, help=command.__doc__, description=command.__doc__)
+        p.set_defaults(command=command)
+        add(p)
+    return whole
+
+
+def _of_training(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "--recipe", choices=list(cookbook.BY_NAME), metavar="NAME",
+        help=f"a training by name ({', '.join(cookbook.BY_NAME)}; see `recipes`); other options come before it",
+    )  # fmt: skip
+    p.add_argument("--data", help="digits (default), a path, or a data set on the Hub: owner/name")
+    p.add_argument("--only", help="one class, by number or name; the model is then unconditional ('' for all)")
     length = p.add_mutually_exclusive_group()
-    length.add_argument("--steps", type=_positive(int), default=600, help="optimiser steps (default 600)")
+    length.add_argument("--steps", type=_positive(int), help="optimiser steps (default: the recipe's, else 600)")
     length.add_argument("--minutes", type=_positive(float), help="train this long instead")
-    p.add_argument("--out", default="runs/digits", help="folder for the checkpoint (default runs/digits)")
+    p.add_argument("--out", help="folder for the checkpoint (default runs/NAME of the recipe, else runs/digits)")
     p.add_argument("--resume", action="store_true", help="go on from OUT's training.safetensors")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--batch", type=_positive(int), help="images a step, of all processes (default: the recipe's)")
     p.add_argument("--lr", type=_positive(float), help="peak learning rate (default: the recipe's)")
-    p.add_argument("--device", help="cpu, cuda, mps (default: a GPU if there is one)")
+    _device(p)
     p.add_argument("--save-every", type=_positive(float), default=60, metavar="SECONDS")
     p.add_argument("--log", metavar="DIR", help="curves of the run for TensorBoard")
     less = p.add_argument_group("less memory, the same step")
@@ -34,30 +50,71 @@ def parser(about: str, train: Command, sample: Command) -> argparse.ArgumentPars
     less.add_argument(
         "--checkpointing", action="store_true", help="compute the network's insides again on the way back"
     )
-    faster = p.add_argument_group("faster on a GPU")
+    faster = p.add_argument_group("faster on a GPU (default: the recipe's, else no)")
     faster.add_argument(
-        "--mixed-precision", choices=["no", "auto", "fp16", "bf16"], default="no",
-        help="auto: bf16 where the GPU computes in it, else fp16 (default no)",
+        "--mixed-precision", choices=["no", "auto", "fp16", "bf16"],
+        help="auto: bf16 where the GPU computes in it, else fp16",
     )  # fmt: skip
-    faster.add_argument("--compile", action="store_true", help="torch.compile, left out where it does not work")
+    both = argparse.BooleanOptionalAction
+    faster.add_argument("--compile", action=both, help="torch.compile, left out where it does not work")
     faster.add_argument(
-        "--resident", action="store_true", help="keep the images on the device and draw noise there: another stream"
+        "--resident", action=both, help="keep the images on the device and draw noise there: another stream"
     )
-    p = commands.add_parser("sample", help=sample.__doc__, description=sample.__doc__)
-    p.set_defaults(command=sample)
+
+
+def _of_sampling(p: argparse.ArgumentParser) -> None:
+    _checkpoint(p)
+    p.add_argument("--n", type=int, default=64, help="how many images")
+    _sampler(p)
+    p.add_argument("--label", help="one class, by number or name (default: all in turn)")
+    p.add_argument("--seed", type=int, default=0)
+    _device(p)
+    p.add_argument("--out", default="samples.png", help=".png for a grid, .npz for arrays")
+
+
+def _of_evaluation(p: argparse.ArgumentParser) -> None:
+    _checkpoint(p)
+    p.add_argument("--data", help="what it was trained on (default: what the checkpoint says)")
+    p.add_argument("--n", type=_positive(int), default=1000, help="how many images to draw (default 1000)")
+    _sampler(p)
+    p.add_argument("--seed", type=int, default=0)
+    _device(p)
+    p.add_argument("--at-once", type=_positive(int), default=250, help="images in memory at once (default 250)")
+    p.add_argument("--json", metavar="FILE", help="write the figures and how they were made")
+    p.add_argument("--bits-per-dim", action="store_true", help="the bound on held-out images: T network calls for each")
+    p.add_argument("--bits-per-dim-images", type=_positive(int), default=64, metavar="N", help="how many (default 64)")
+    p.add_argument("--variance", choices=["beta", "beta_tilde"], default="beta", help="of the bound (default beta)")
+    p.add_argument("--fid", action="store_true", help="FID by torch-fidelity: pip install 'ddpm-core[fid]'")
+    p.add_argument("--fid-images", type=_positive(int), default=50_000, metavar="N", help="how many (default 50,000)")
+
+
+def _of_export(p: argparse.ArgumentParser) -> None:
+    _checkpoint(p)
+    p.add_argument("--out", required=True, help="the file to write: NAME.safetensors")
+    p.add_argument("--card", action="store_true", help="and its model card, README.md beside it")
+
+
+def _of_push(p: argparse.ArgumentParser) -> None:
+    p.add_argument("checkpoint", help="a run's folder or a .safetensors file")
+    p.add_argument("name", help="where to on the Hub: owner/name")
+    p.add_argument("--private", action="store_true", help="for your eyes only, if it is new")
+
+
+def _checkpoint(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "checkpoint", nargs="?", default="runs/digits",
         help="a run's folder, a .safetensors file, or owner/name on the Hub (default runs/digits)",
     )  # fmt: skip
-    p.add_argument("--n", type=int, default=64, help="how many images")
+
+
+def _sampler(p: argparse.ArgumentParser) -> None:
     p.add_argument("--steps", type=_positive(int), help="network calls an image (default: the recipe's)")
     p.add_argument("--sampler", choices=list(recipe.SAMPLERS), help="default: the recipe's")
     p.add_argument("--guidance", type=float, default=0.0, help="0 (default) is plain conditional sampling")
-    p.add_argument("--label", help="one class, by number or name (default: all in turn)")
-    p.add_argument("--seed", type=int, default=0)
+
+
+def _device(p: argparse.ArgumentParser) -> None:
     p.add_argument("--device", help="cpu, cuda, mps (default: a GPU if there is one)")
-    p.add_argument("--out", default="samples.png", help=".png for a grid, .npz for arrays")
-    return whole
 
 
 def _positive(kind):

@@ -63,7 +63,8 @@ def ddim_step(
     """x_{t_prev} = sqrt(alpha_bar_prev) x0_hat + sqrt(1 - alpha_bar_prev - sigma^2) eps_hat + sigma z,
 
     sigma^2 = eta^2 (1 - alpha_bar_prev) / (1 - alpha_bar_t) (1 - alpha_bar_t / alpha_bar_prev).
-    eta = 0 is deterministic; eta = 1 with t_prev = t - 1 is ddpm_step. 0 <= t_prev < t.  [Song 2021, Eqs. 12, 16]
+    eta = 0 is deterministic; eta = 1 with t_prev = t - 1 is ddpm_step. 0 <= t_prev < t.
+    [Song 2021, Eqs. 12, 16; chapter 10, Eqs. 10.6 and 10.7]
     """
     _backwards(t, t_prev)
     alpha_bar, alpha_bar_prev = at(schedule.alpha_bar, t, like=x_t), at(schedule.alpha_bar, t_prev, like=x_t)
@@ -87,7 +88,7 @@ def dpm_solver_step(
     D = x0_hat + (h / 2 h_earlier) (x0_hat - x0_hat_earlier): the slope of the last two answers, carried half a step on.
 
     `earlier` is the (t, x0_hat) of the step before; without it, and in the step to t_prev = 0, D = x0_hat.
-    0 <= t_prev < t <= T.   [Lu 2022, DPM-Solver++, Algorithm 2]
+    0 <= t_prev < t <= T.   [Lu 2022, DPM-Solver++, Algorithm 2; chapter 10, Eq. 10.14]
     """
     _backwards(t, t_prev)
     half_log_snr = 0.5 * schedule.snr.log()  # lambda; infinite at t = 0

@@ -5,7 +5,6 @@ In Colab there is only the notebook, so a file is fetched once and held to the s
 
 import hashlib
 import json
-import os
 import urllib.request
 from importlib import resources
 from importlib.metadata import metadata
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from . import checkpoint
 from .checkpoint import Trained
-from .files import replace_file
+from .files import cache, replace_file
 
 HASHES = "shelf.json"  # file name -> sha256, written by tools/shelf.py
 
@@ -31,7 +30,7 @@ def find(name: str) -> Path:
         raise FileNotFoundError(
             f"no such result: {name!r} is neither in a book/results folder above {Path.cwd()} nor on the list."
         )
-    kept = Path(os.environ.get("DDPM_CORE_CACHE", "~/.cache/ddpm_core")).expanduser() / known[name][:16] / name
+    kept = cache() / known[name][:16] / name
     if not kept.is_file():
         raw = _fetch(name)
         if (got := hashlib.sha256(raw).hexdigest()) != known[name]:
@@ -43,15 +42,23 @@ def find(name: str) -> Path:
     return kept
 
 
-def result(name: str) -> dict:
+def result(name: str, recipe: dict | None = None) -> dict:
     """The results file NAME.json: numbers with the command, commit, device and minutes that made them.
 
-    Raises ValueError for a file without that provenance.
+    Raises ValueError for a file without that provenance, and, with `recipe` (see `cookbook.described`), for one that
+    was made by another: what the file says of its recipe must agree. Files of earlier versions say nothing of it.
     """
     found = json.loads(find(f"{name}.json").read_text())
     missing = [key for key in ("command", "commit", "device", "date", "minutes", "results") if key not in found]
     if missing:
         raise ValueError(f"need a results file with its provenance, but {name}.json lacks {', '.join(missing)}.")
+    then = found.get("recipe") or {}
+    for key in sorted(then.keys() & (recipe or {}).keys()):
+        if then[key] != recipe[key]:
+            raise ValueError(
+                f"need a results file of this very recipe, with {key} {recipe[key]!r}, but {name}.json was made with "
+                f"{then[key]!r}."
+            )
     return found
 
 
@@ -61,6 +68,11 @@ def model(name: str) -> Trained:
     Raises FileNotFoundError as `find` does, CheckpointError for a file that is damaged or another.
     """
     return checkpoint.load(find(f"{name}.safetensors"), _known().get(f"{name}.safetensors"))
+
+
+def listed(name: str) -> bool:
+    """Whether the package was built with a file book/results/NAME."""
+    return name in _known()
 
 
 def repository() -> str:

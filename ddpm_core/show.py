@@ -110,8 +110,28 @@ def histogram(samples: Tensor, title: str, ax=None) -> Figure:
 
 def histogram_png(samples: Tensor, title: str) -> bytes:
     """`histogram` as a PNG file's bytes, for a live widget."""
+    return png(histogram(samples, title))
+
+
+def so_far(steps: Sequence[int], losses: Sequence[float], images: Tensor | None = None) -> Figure:
+    """The loss over the steps of a run, and beside it what the network draws by now: images (N, C, H, W)."""
+    figure = Figure(figsize=(8, 2.8) if images is not None else (5, 2.8), layout="constrained")
+    left, *right = figure.subplots(1, 1 if images is None else 2, squeeze=False)[0]
+    left.plot(steps, losses, marker="." if len(steps) < 60 else None)
+    left.set(xlabel="steps", ylabel="loss", yscale="log")
+    left.yaxis.set_minor_formatter("{x:g}")
+    left.yaxis.set_major_formatter("{x:g}")
+    for ax in right:
+        ax.imshow(tile(images, enlarge=max(1, 32 // images.shape[-1])), vmin=0, vmax=255)
+        ax.set_title(f"samples at step {steps[-1]}", fontsize=10)
+        ax.axis("off")
+    return figure
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as a PNG file's bytes."""
     stream = io.BytesIO()
-    histogram(samples, title).savefig(stream, format="png", dpi=100)
+    figure.savefig(stream, format="png", dpi=100)
     return stream.getvalue()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from .files import CheckpointError, read_tensors, write_tensors
@@ -65,7 +65,9 @@ def resume(state: State, path: str | Path) -> State:
         part.setdefault(room, {})[rest] = value
     try:
         progress = json.loads(about["progress"])
-        state.accelerator.unwrap_model(state.net).load_state_dict(part["net"])
+        net = state.accelerator.unwrap_model(state.net)
+        _check_same(part["net"], net.state_dict())
+        net.load_state_dict(part["net"])
         state.ema.load_state_dict(part["ema"])
         moments: dict[int, dict] = {}
         for key, value in part["adam"].items():
@@ -81,13 +83,21 @@ def resume(state: State, path: str | Path) -> State:
         state.step, state.images, state.seconds = progress["step"], progress["images"], progress["seconds"]
         state.batch = progress.get("batch")  # files of earlier versions do not say
     except (LookupError, RuntimeError, TypeError, ValueError) as error:
-        why = " ".join(str(error).split())[:200]
+        why = " ".join(str(error).split())[:200]  # torch's own sentences run over many lines
         raise CheckpointError(f"need a checkpoint of this very network, but {path} is of another: {why}") from error
     began_with, processes = progress.get("processes"), state.accelerator.num_processes
     if began_with not in (None, processes):
         raise CheckpointError(f"need the run's own number of processes, which is {began_with}, but got {processes}.")
     own_dropout(state.accelerator)
     return state
+
+
+def _check_same(stored: dict[str, Tensor], own: dict[str, Tensor]) -> None:
+    """Raises ValueError that names the first weight which is not on both sides with one shape."""
+    for name in [*own, *stored]:
+        there, here = ("missing" if name not in side else tuple(side[name].shape) for side in (stored, own))
+        if there != here:
+            raise ValueError(f"its {name} is {there}, this network's is {here}.")
 
 
 def own_dropout(accelerator: Accelerator) -> None:

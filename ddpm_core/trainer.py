@@ -20,7 +20,9 @@ from .devices import check_device, check_precision
 from .mishaps import held_back, in_plain_words
 from .state import State, own_dropout, resume, save
 
-__all__ = ["Progress", "State", "averaged", "check_device", "parts_of", "resume", "run", "save", "start"]
+__all__ = [
+    "Progress", "State", "averaged", "check_device", "constant", "cosine", "parts_of", "resume", "run", "save", "start",
+]  # fmt: skip
 
 BatchAt = Callable[[int], tuple[Tensor, ...]]  # step -> the tensors of that step's batch, each (B, ...)
 OVERFLOWS = 20  # in a row; a sound fp16 run begins with a few, while its loss scale of 2^16 is halved to what fits
@@ -56,8 +58,11 @@ def start(
     mixed_precision: str = "no",  # "fp16", "bf16", or "auto" for the one that pays on this device
     device: str | None = None,  # None: a GPU if there is one
 ) -> State:
-    """A fresh `State` for this network. Raises ValueError for a device that is not there, or is not the first choice:
-    accelerate settles on one device for a process."""
+    """A fresh `State` for this network, to be trained by Adam.   [Kingma and Ba 2015; chapter 8, Eqs. 8.1 and 8.4]
+
+    Raises ValueError for a device that is not there, or is not the first choice: accelerate settles on one device for a
+    process.
+    """
     device = check_device(device)
     accelerator = Accelerator(
         cpu=device == "cpu",
@@ -75,6 +80,16 @@ def start(
     return State(net, ema, optimizer, accelerator, lr, warmup)
 
 
+def cosine(done: float) -> float:
+    """From 1 at the beginning to 0.02 at the end, so that the weights come to rest.   [chapter 8, Eq. 8.2]"""
+    return 0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2
+
+
+def constant(done: float) -> float:
+    """Always 1, as in the paper, which leaves the rest to the moving average.   [Ho 2020, Appendix B]"""
+    return 1.0
+
+
 def run(
     state: State,
     batch_at: BatchAt,
@@ -84,16 +99,18 @@ def run(
     minutes: float | None = None,
     report_every: int = 10,
     accumulate: int = 1,
+    decay: Callable[[float], float] = cosine,
 ) -> Iterator[Progress]:
     """Train until `steps` steps or `minutes` minutes in all; yields `Progress` every `report_every` steps.
 
     batch_at(step)     that step's whole batch, a tuple of tensors (B, ...); of n processes each takes every n-th row
     loss(net, *batch)  a scalar, the mean over the rows that it gets
     accumulate         parts that each process takes its rows in: less memory, the same step
-    The learning rate warms up, then falls along a cosine to 2 % at the end. Ctrl-C stops between two steps (many
-    processes: at the next report), so the state stays whole. A step whose fp16 gradient overflows is taken again with
-    half the loss scale. Raises FloatingPointError at the first loss that is not finite, naming the step, MemoryError
-    if a step does not fit, ConnectionError if another process is gone.
+    decay(share done)  factor on the learning rate, besides the warm-up: `cosine`, or `constant`
+    Ctrl-C stops between two steps (many processes: at the next report), so the state stays whole. A step whose fp16
+    gradient overflows is taken again with half the loss scale. Raises FloatingPointError at the first loss that is not
+    finite, naming the step, MemoryError if a step does not fit, ConnectionError if another process is gone.
+    [chapter 8, Eqs. 8.2, 8.3, 8.7 and 8.8]
     """
     if (steps is None) == (minutes is None):
         raise ValueError(f"need either steps or minutes, but got steps={steps} and minutes={minutes}.")
@@ -106,7 +123,7 @@ def run(
     state.optimizer.zero_grad()  # of what a step that was cut short has left
     with held_back() as interrupted, in_plain_words(state, accumulate):
         while (done := _fraction(state, steps, minutes)) < 1:
-            lr = state.lr * min(1, (state.step + 1) / state.warmup) * _cosine_decay(done)
+            lr = state.lr * min(1, (state.step + 1) / state.warmup) * decay(done)
             for group in state.optimizer.param_groups:
                 group["lr"] = lr
             value = _backward(state, batch_at(state.step), loss, accumulate)
@@ -140,7 +157,7 @@ def parts_of(state: State, batch: int, accumulate: int) -> int:
     processes = state.accelerator.num_processes
     if state.batch not in (None, batch):
         raise ValueError(f"need batches of {state.batch} images, as this run began with, but got {batch}.")
-    if accumulate < 1 or batch % (processes * accumulate):
+    if accumulate < 1 or batch < 1 or batch % (processes * accumulate):
         raise ValueError(
             f"need a batch that processes x accumulate = {processes} x {accumulate} parts can share, but got {batch}."
         )
@@ -148,7 +165,7 @@ def parts_of(state: State, batch: int, accumulate: int) -> int:
 
 
 def averaged(state: State) -> nn.Module:
-    """The network with its averaged weights: the one to sample from."""
+    """The network with its averaged weights: the one to sample from.   [Ho 2020, Appendix B; chapter 8, Eq. 8.4]"""
     return state.ema.module.eval()
 
 
@@ -218,11 +235,6 @@ def _ema_update(decay: float, ema: AveragedModel):
 def _placed(x: Tensor, device: torch.device) -> Tensor:
     """Pictures and noise go to the device; times and labels stay, since the schedule's tables are on the CPU."""
     return x.to(device) if x.is_floating_point() else x
-
-
-def _cosine_decay(done: float) -> float:
-    """From 1 at the beginning to 0.02 at the end."""
-    return 0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2
 
 
 def _fraction(state: State, steps: int | None, minutes: float | None) -> float:

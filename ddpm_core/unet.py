@@ -148,6 +148,7 @@ class ResidualBlock(nn.Module):
     """norm, SiLU, conv; norm, scale and shift by time and class, SiLU, dropout, conv; plus what came in.
 
     The last convolution starts at zero, so that a new block passes its input on. With `heads`, attention follows.
+    [Ho 2020, Appendix B; Nichol and Dhariwal 2021; chapter 7, Eq. 7.6]
     """
 
     def __init__(self, n_in: int, n_out: int, condition: int, dropout: float = 0.0, heads: int | None = None):
@@ -167,7 +168,10 @@ class ResidualBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """Every pixel asks every pixel: softmax(q k^T / sqrt(d)) v over the H W positions, plus what came in."""
+    """Every pixel asks every pixel: softmax(q k^T / sqrt(d)) v over the H W positions, plus what came in.
+
+    [Vaswani 2017, Eq. 1; chapter 7, Eq. 7.8]
+    """
 
     def __init__(self, channels: int, heads: int):
         super().__init__()
@@ -175,14 +179,25 @@ class Attention(nn.Module):
         self.qkv, self.out = nn.Conv2d(channels, 3 * channels, 1), _zeroed(nn.Conv2d(channels, channels, 1))
 
     def forward(self, x: Tensor) -> Tensor:
+        h = F.scaled_dot_product_attention(*self._asked(x))  # (B, heads, H W, d); the softmax runs over the keys
+        return x + self.out(h.transpose(-1, -2).reshape(x.shape))
+
+    def weights(self, x: Tensor) -> Tensor:
+        """softmax(q k^T / sqrt(d)), (B, heads, H W, H W): row by row, how much a position takes of every other."""
+        q, k, _ = self._asked(x)
+        return (q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])).softmax(-1)
+
+    def _asked(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Queries, keys and values, (B, heads, H W, d) each, d = C / heads."""
         B, C, H, W = x.shape
-        q, k, v = self.qkv(self.norm(x)).reshape(B, 3, self.heads, C // self.heads, H * W).transpose(-1, -2).unbind(1)
-        h = F.scaled_dot_product_attention(q, k, v)  # (B, heads, H W, C / heads); the softmax runs over the keys
-        return x + self.out(h.transpose(-1, -2).reshape(B, C, H, W))
+        return self.qkv(self.norm(x)).reshape(B, 3, self.heads, C // self.heads, H * W).transpose(-1, -2).unbind(1)
 
 
 class SinusoidalEmbedding(nn.Module):
-    """t (B,) -> (B, width): sines and cosines of t, at frequencies 10000^(-k / (width / 2)).  [Vaswani 2017]"""
+    """t (B,) -> (B, width): sines and cosines of t, at frequencies 10000^(-k / (width / 2)).
+
+    [Vaswani 2017; chapter 7, Eqs. 7.2 and 7.3]
+    """
 
     def __init__(self, width: int):
         super().__init__()

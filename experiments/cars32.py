@@ -7,7 +7,7 @@ import argparse
 
 from provenance import RESULTS, Stopwatch, write
 
-from ddpm_core import checkpoint, data, evaluate, recipe, show, unet
+from ddpm_core import checkpoint, data, evaluate, evaluation, recipe, show, unet
 from ddpm_core.__main__ import main as ddpm_core
 
 
@@ -19,17 +19,8 @@ def main() -> None:
     parser.add_argument("--checkpoint", default="runs/cars32")
     options, clock = parser.parse_args(), Stopwatch()
 
-    arguments = [
-        "train",
-        "--data",
-        options.data,
-        "--only",
-        "1",
-        "--minutes",
-        str(options.minutes),
-        "--seed",
-        str(options.seed),
-    ]
+    arguments = ["train", "--recipe", "cars32", "--data", options.data]
+    arguments += ["--minutes", str(options.minutes), "--seed", str(options.seed)]
     if ddpm_core([*arguments, "--out", options.checkpoint]) != 0:
         raise SystemExit(1)
     trained = checkpoint.load(options.checkpoint)
@@ -46,7 +37,7 @@ def main() -> None:
         "gradient_energy_of_real": round(evaluate.gradient_energy(drawn) / evaluate.gradient_energy(real.images), 3),
         "note": "gradient_energy_of_real: mean difference of neighbouring pixels, 500 drawn over 1,000 real test cars",
     }  # fmt: skip
-    write("cars32", results, clock, about["data_sha256"], about["device"])
+    write("cars32", results, clock, about["data_sha256"], about["device"], recipe=evaluation.recipe_of(about))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import torch
 from provenance import Stopwatch, write
 from sklearn.svm import SVC
 
-from ddpm_core import checkpoint, data, evaluate, unet
+from ddpm_core import checkpoint, data, evaluate, evaluation, unet
 
 MEASURED = """
 import resource, sys
@@ -78,7 +78,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for seed in seeds:
             out, npz = Path(folder) / str(seed), Path(folder) / f"{seed}.npz"
-            train = ["train", "--data", "digits", "--steps", "600", "--seed", str(seed), "--out", str(out)]
+            train = ["train", "--recipe", "digits", "--seed", str(seed), "--out", str(out)]
             sample = ["sample", str(out), "--n", "720", "--steps", "20", "--seed", "1", "--out", str(npz)]
             train_seconds, memory, _ = command(*train)
             sample_seconds, _, printed = command(*sample)
@@ -97,19 +97,19 @@ def main() -> None:
                 }
             )
             print(runs[-1], flush=True)
-        parameters = unet.parameter_count(checkpoint.load(out).net)
+        trained = checkpoint.load(out)
     results = {
         "runs": runs,
-        "steps": 600,
+        "steps": trained.about["trained_steps"],
         "samples": 720,
-        "parameters": parameters,
+        "parameters": unet.parameter_count(trained.net),
         "real": fair.verdict(held.images, held.labels),
         "note": "train_ and sample_seconds are of the whole command, start of Python included; recognised: by an SVC, "
         "recognised_by_judge: by a small convolutional classifier, frechet: in the standardised features of the latter "
         "and against the digits that both were trained on: all 1,797, or (held_out, real) 1,077 of them; real: the "
         "720 real digits that these have not seen",
     }
-    write("digits", results, clock, digits.sha256)
+    write("digits", results, clock, digits.sha256, recipe=evaluation.recipe_of(trained.about))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from provenance import RESULTS, Stopwatch, write
 
-from ddpm_core import checkpoint, data, evaluate, recipe, show, unet
+from ddpm_core import checkpoint, data, evaluate, evaluation, recipe, show, unet
 from ddpm_core.__main__ import main as ddpm_core
 
 CANDIDATES = [("dpm", 20), ("ddim", 50), ("ddim1", 50)]
@@ -26,7 +26,8 @@ def main() -> None:
     options, clock = parser.parse_args(), Stopwatch()
 
     if not options.judge_only:
-        arguments = ["train", "--data", options.data, "--minutes", str(options.minutes), "--seed", str(options.seed)]
+        arguments = ["train", "--recipe", "fashion32", "--data", options.data, "--minutes", str(options.minutes)]
+        arguments += ["--seed", str(options.seed)]
         if ddpm_core([*arguments, "--out", options.checkpoint]) != 0:
             raise SystemExit(1)
     trained = checkpoint.load(options.checkpoint)
@@ -36,7 +37,8 @@ def main() -> None:
         trained, 60, labels=recipe.every_label(60, 10), seed=7, steps=best["steps"], sampler=best["sampler"]
     )
     show.tile(picture, columns=10, enlarge=2).save(RESULTS / "fashion32.png", optimize=True)
-    write("fashion32", results, clock, trained.about["data_sha256"], trained.about["device"])
+    about = trained.about
+    write("fashion32", results, clock, about["data_sha256"], about["device"], recipe=evaluation.recipe_of(about))
 
 
 def judged(trained: checkpoint.Trained, source: str) -> dict:

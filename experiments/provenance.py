@@ -20,7 +20,7 @@ class Stopwatch:
 
     def __init__(self):
         self.began = time.perf_counter()
-        changed = _git("status", "--porcelain", "--", "ddpm_core", "experiments", "benchmarks")
+        changed = _git("status", "--porcelain", "--", ":/ddpm_core", ":/experiments", ":/benchmarks")
         self.commit = _git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
 
     def minutes(self) -> float:
@@ -34,10 +34,12 @@ def write(
     data_sha256: str | None = None,
     device: str | None = None,
     minutes: float | None = None,
+    recipe: dict | None = None,
 ) -> Path:
     """book/results/NAME.json: the results and their provenance; the command line is given without private paths.
 
-    minutes: of all runs, where they were made one by one and kept; by default those of the clock.
+    minutes: of all runs, where they were made one by one and kept; by default those of the clock. recipe: by which the
+    model was made, as `evaluation.recipe_of` reads it from a checkpoint: `shelf.result` holds the file to it.
     """
     command = f"python {Path(sys.argv[0]).parent.name}/{Path(sys.argv[0]).name} " + " ".join(
         _public(a) for a in sys.argv[1:]
@@ -50,6 +52,7 @@ def write(
         "date": date.today().isoformat(),
         "minutes": clock.minutes() if minutes is None else round(minutes, 1),
         "data_sha256": data_sha256,
+        **({} if recipe is None else {"recipe": recipe}),
         "results": results,
     }
     path = RESULTS / f"{name}.json"

@@ -333,6 +333,48 @@ def test_a_truncated_npz_is_refused(tmp_path):
         refused("need a whole .npz file", tmp_path / "a.npz")
 
 
+# ---- between uint8 and the network -----------------------------------------------------------------------------
+
+
+def test_shrinking_takes_the_mean_of_each_block_and_rounds_halves_up():
+    images = torch.tensor([[0, 1, 10, 10], [0, 1, 10, 11], [255, 255, 7, 0], [255, 254, 0, 0]], dtype=torch.uint8)
+    images = torch.stack([images, 255 - images])[:, None]
+    small = data.shrink(images, 2)
+    assert small.dtype == torch.uint8 and small[0, 0].tolist() == [[1, 10], [255, 2]]  # 0.5, 10.25, 254.75, 1.75
+    assert small[1, 0].tolist() == [[255, 245], [0, 253]]  # 254.5, 244.75, 0.25, 253.25
+    assert torch.equal(data.shrink(images, 1), images) and data.shrink(images, 4).shape == (2, 1, 1, 1)
+
+
+@pytest.mark.parametrize("wrong", [(3, torch.uint8), (2, torch.float32), (0, torch.uint8)])
+def test_what_does_not_divide_is_not_shrunk(wrong):
+    factor, dtype = wrong
+    with pytest.raises(ValueError, match="need uint8 images whose sides"):
+        data.shrink(torch.zeros(1, 1, 4, 4, dtype=dtype), factor)
+
+
+def test_the_hash_of_the_pixels_is_that_of_no_file(tmp_path):
+    """The same pictures as PNG and as WebP, in one file and in two: other files, the same pixels."""
+    images, labels = pictures(4, 6, 6, 3), [0, 1, 2, 0]
+    write_shard(tmp_path / "png" / "train-00000-of-00001.parquet", images, labels)
+    for k in (0, 1):
+        half = slice(2 * k, 2 * k + 2)
+        shard = tmp_path / "webp" / f"train-0000{k}-of-00002.parquet"
+        write_shard(shard, images[half], labels[half], kind="webp", image="img")
+    one, two = load_images(tmp_path / "png"), load_images(tmp_path / "webp")
+    assert one.sha256 != two.sha256 and one.pixels_sha256 == two.pixels_sha256
+    images[0, 0, 0, 0] ^= 1
+    write_shard(tmp_path / "other" / "train.parquet", images, labels)
+    assert load_images(tmp_path / "other").pixels_sha256 != one.pixels_sha256
+    assert load_images("digits").pixels_sha256 == load_images("digits").sha256
+
+
+def test_images_without_their_labels_are_the_same_images():
+    digits = load_images("digits")
+    bare = digits.unlabelled()
+    assert bare.labels is None and bare.names is None and bare.num_classes is None
+    assert bare.images is digits.images and bare.sha256 == digits.sha256
+
+
 # ---- the Hub ---------------------------------------------------------------------------------------------------
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

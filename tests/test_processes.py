@@ -123,16 +123,23 @@ def launched(launcher, *command):
     return done.stdout
 
 
-def test_two_processes_train_the_model_of_one(tmp_path, pictures, capsys):
-    """By the command line, through accelerate. (--multi_gpu is its word for "several": with --cpu it starts a single
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        ("accelerate.commands.launch", "--multi_gpu", "--num_processes", 2, "--main_process_port", 0),
+        ("torch.distributed.run", "--nproc_per_node", 2, "--standalone"),  # which is torchrun
+    ],
+    ids=["accelerate launch", "torchrun"],
+)
+def test_two_processes_train_the_model_of_one(launcher, tmp_path, pictures, capsys):
+    """By the command line, as chapter 8 says. (--multi_gpu is its word for "several": with --cpu it starts a single
     process, whatever number stands beside it.) In float32 the halves of a batch are summed in another order, an error
     of 1e-7 in a gradient. Adam divides by the gradient's size, so a weight whose true gradient is 0 (the keys' bias in
     attention) moves by rounding alone, at most by the learning rate: 4.5e-4 in five steps of warm-up. 1e-5 allows for
     2 % of that; processes that take each other's rows move weights by more."""
     two, one = tmp_path / "two", tmp_path / "one"
     train = ["train", "--device", "cpu", "--data", pictures, "--batch", "16", "--steps", "5", "--out"]
-    number = ["--multi_gpu", "--num_processes", 2, "--main_process_port", 0]
-    printed = launched("accelerate.commands.launch", *number, "-m", "ddpm_core", *train, two)
+    printed = launched(*launcher, "-m", "ddpm_core", *train, two)
     assert printed.count("2 processes share each batch of 16 images") == 1
     assert printed.count("5 steps, 80 images") == 1  # said once, by the first
     assert main([*train, str(one)]) == 0

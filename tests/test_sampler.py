@@ -8,7 +8,7 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 
 from ddpm_core import exact, variance
-from ddpm_core.gaussian import eps_from_x0, product, q_posterior, q_sample, x0_from_eps
+from ddpm_core.gaussian import eps_from_x0, kl, posterior_coefficients, product, q_posterior, q_sample, x0_from_eps
 from ddpm_core.predict import EPS, X0, V
 from ddpm_core.sampler import (
     ancestral,
@@ -23,7 +23,7 @@ from ddpm_core.sampler import (
     guided,
     last,
 )  # fmt: skip
-from ddpm_core.schedule import cosine, linear
+from ddpm_core.schedule import cosine, from_betas, linear
 
 SCHEDULES = pytest.mark.parametrize("schedule", [linear(), cosine(200)], ids=repr)
 KINDS = {EPS: "epsilon", X0: "sample", V: "v_prediction"}
@@ -461,6 +461,80 @@ def test_a_chain_forgets_a_wrong_variance_down_to_the_share_of_the_picture(sched
     torch.testing.assert_close(left, schedule.alpha_bar[t] * std**2 / true[t], rtol=1e-9, atol=0)
 
 
+def narrow(t):
+    """A world of one dimension with two modes and variance below 1, places for x_t, and times at each of them."""
+    x = torch.linspace(-8, 8, 1601, dtype=torch.float64)[:, None]
+    return exact.mixture([0.3, 0.7], [[-0.6], [0.7]], std=0.3), x, torch.full((len(x),), t)
+
+
+@SCHEDULES
+def test_how_far_the_right_variance_lies_between_the_papers_two(schedule):
+    """Averaged over x_t it is beta_tilde + f (beta - beta_tilde), f = E Var[x_0|x_t] / (1 - alpha_bar_t)."""
+    for t in (2, schedule.T // 3, schedule.T - 1):
+        world, x, now = narrow(t)
+        share, _ = posterior_coefficients(schedule, now[:1], x[:1])
+        likely = world.log_q(schedule, x, now).softmax(0)
+        true = schedule.beta_tilde[t] + share.item() ** 2 * likely @ world.spread(schedule, x, now)[:, 0]
+        f = world.mmse(schedule, torch.tensor([t]))[0] / (1 - schedule.alpha_bar[t])
+        between = schedule.beta_tilde[t] + f * (schedule.beta[t] - schedule.beta_tilde[t])
+        torch.testing.assert_close(true, between, rtol=1e-6, atol=0)
+        s2 = world.covariance[0, 0]
+        gaussian_world = s2 / (schedule.alpha_bar[t] * s2 + 1 - schedule.alpha_bar[t])  # the best straight line
+        assert 0 < f < gaussian_world < 1
+        # asked for the noise: f is the squared error of the best answer over alpha_bar_t
+        noise = eps_from_x0(schedule, x, now, world.denoise(schedule, x, now))
+        best = 1 - likely @ noise[:, 0] ** 2
+        torch.testing.assert_close(f, best / schedule.alpha_bar[t], rtol=1e-5, atol=1e-9)
+
+
+@SCHEDULES
+def test_the_guess_of_today_is_the_mean_of_tomorrows(schedule):
+    """E[x0_hat(x_s, s) | x_t] = x0_hat(x_t, t) on the true way back, by Bayes' rule on a grid of x_s; for any s < t."""
+    for s, t in ((schedule.T // 4, schedule.T // 3), (schedule.T // 3, schedule.T // 3 + 1)):
+        world, x, then = narrow(s)
+        kept = schedule.alpha_bar[t] / schedule.alpha_bar[s]
+        for x_t in (-1.0, 0.2, 0.9):
+            ln_jump = -((x_t - kept.sqrt() * x[:, 0]) ** 2) / (2 * (1 - kept))
+            back = (world.log_q(schedule, x, then) + ln_jump).softmax(0)
+            here = torch.full((1, 1), x_t, dtype=torch.float64)
+            today = world.denoise(schedule, here, torch.tensor([t]))[0, 0]
+            tomorrows = world.denoise(schedule, x, then)[:, 0]
+            torch.testing.assert_close(back @ tomorrows, today, rtol=1e-7, atol=1e-9)
+            assert (back @ (tomorrows - today) ** 2) > 1e-6  # though each of them differs
+
+
+@SCHEDULES
+@pytest.mark.parametrize("width", [variance.beta, variance.beta_tilde])
+def test_in_a_linear_world_the_branches_of_a_chain_average_to_its_guess(schedule, width):
+    """Whatever the variance: prod a = sqrt(alpha_bar_t) s^2 / V_t, which is the guess; and sampled, in four errors."""
+    std, t = 0.4, schedule.T // 3
+    world, _, shrinks = linear_world(schedule, std)
+    guess = world.denoise(schedule, torch.ones(1, 1).double(), torch.tensor([t])).item()
+    assert shrinks[:t].prod().item() == pytest.approx(guess, rel=1e-9)
+    x_t = torch.ones(500, 1).double()
+    below = from_betas(schedule.beta[1 : t + 1])
+    ends = last(ancestral(world.denoiser(schedule), below, x_t, width, torch.Generator().manual_seed(6)))
+    assert abs(ends.mean() - guess) < 4 * ends.std() / math.sqrt(500)
+
+
+@SCHEDULES
+def test_what_is_decided_and_what_is_left_add_up(schedule):
+    """Var[x0_hat(x_t)] + E Var[x_0|x_t] = Var[x_0]; in a linear world the decided share is alpha_bar_t s^2 / V_t."""
+    for t in (1, schedule.T // 3, schedule.T - 1):
+        world, x, now = narrow(t)
+        likely = world.log_q(schedule, x, now).softmax(0)
+        decided = likely @ (world.denoise(schedule, x, now)[:, 0] - world.mean[0]) ** 2
+        left = world.mmse(schedule, torch.tensor([t]))[0]
+        torch.testing.assert_close(decided + left, world.covariance[0, 0], rtol=1e-6, atol=0)
+        line, true, _ = linear_world(schedule, 0.4)
+        gain = line.denoise(schedule, torch.ones(1, 1).double(), torch.tensor([t])).item()
+        share = schedule.alpha_bar[t] * 0.4**2 / true[t]
+        torch.testing.assert_close(gain**2 * true[t] / 0.4**2, share, rtol=1e-9, atol=0)
+        torch.testing.assert_close(1 - line.mmse(schedule, torch.tensor([t]))[0] / 0.4**2, share, rtol=0, atol=1e-6)
+        # half of it where the signal-to-noise ratio is 1 / s^2
+        assert (share > 0.5) == (schedule.snr[t] * 0.4**2 > 1)
+
+
 def test_two_noises_on_a_line_lose_variance_and_on_a_circle_they_do_not():
     """What x_t(lambda) takes of two independent noises, squared and added up."""
     schedule, t = cosine(200), torch.full((2,), 90)
@@ -506,6 +580,24 @@ def test_a_leap_of_ddim_with_eta_one_is_the_posterior_of_two_witnesses(schedule,
 
 
 @SCHEDULES
+@pytest.mark.parametrize("eta", [0.3, 1.0])
+def test_the_price_of_a_leap_is_a_weight_times_the_error_of_the_guess(schedule, eta, noisy, normal):
+    """KL of the leap that knows x_0 from the leap that guesses; for eta 1 half the fall of the SNR, as in chapter 4."""
+    x0, x_t, t, _ = (x[3:] for x in noisy(schedule))
+    guess, none, one = x0 + normal(*x0.shape), torch.zeros_like(x0), torch.ones_like(x0)
+    for s in (t - 1, t // 3):
+        now, then = schedule.alpha_bar[t][:, None], schedule.alpha_bar[s][:, None]
+        width = ddim_step(schedule, none, t, s, none, one, eta) ** 2
+        right, wrong = (ddim_step(schedule, x_t, t, s, x, none, eta) for x in (x0, guess))
+        factor = then.sqrt() - (1 - then - width).sqrt() / (1 - now).sqrt() * now.sqrt()
+        price = factor**2 / (2 * width) * (x0 - guess) ** 2
+        torch.testing.assert_close(kl(right, width, wrong, width), price, rtol=1e-7, atol=1e-12)
+        if eta == 1:
+            fall = 0.5 * (schedule.snr[s] - schedule.snr[t])[:, None]
+            torch.testing.assert_close(price, fall * (x0 - guess) ** 2, rtol=1e-6, atol=1e-12)
+
+
+@SCHEDULES
 def test_a_step_of_ddim_is_one_of_eulers_in_stretched_coordinates(schedule, noisy, normal):
     """x / sqrt(alpha_bar) moves by eps_hat times the fall of sqrt((1 - alpha_bar) / alpha_bar), for any step."""
     _, x_t, t, _ = noisy(schedule)
@@ -515,6 +607,29 @@ def test_a_step_of_ddim_is_one_of_eulers_in_stretched_coordinates(schedule, nois
     root, noise = schedule.alpha_bar.sqrt()[:, None], (1 / schedule.snr).sqrt()[:, None]
     moved = step / root[s] - x_t / root[t]
     torch.testing.assert_close(moved, eps_hat * (noise[s] - noise[t]), rtol=1e-9, atol=1e-9)
+
+
+def test_the_stretched_picture_decays_towards_the_guess_at_rate_one(mixture, normal):
+    """d(x / sqrt(alpha_bar)) / d lambda = x0_hat - x / sqrt(alpha_bar), by small steps of DDIM."""
+    schedule, t = cosine(100_000), torch.tensor([90_000, 50_000, 10_000])
+    x_t, root, half_log_snr = normal(3, 2), schedule.alpha_bar.sqrt()[:, None], 0.5 * schedule.snr.log()[:, None]
+    x0_hat = mixture.denoise(schedule, x_t, t)
+    moved = ddim_step(schedule, x_t, t, t - 1, x0_hat, torch.zeros_like(x_t)) / root[t - 1] - x_t / root[t]
+    slope = moved / (half_log_snr[t - 1] - half_log_snr[t])
+    torch.testing.assert_close(slope, x0_hat - x_t / root[t], rtol=1e-3, atol=1e-3)
+
+
+@SCHEDULES
+@pytest.mark.parametrize("std", [0.3, 1.0, 2.0])
+def test_in_a_gaussian_world_a_curve_keeps_its_place_in_the_spread(schedule, std):
+    """Data N(0, std^2): x_t / sqrt(V_t) stays what it is, up to the error of first order that doubled steps halve."""
+    world, true, _ = linear_world(schedule, std)
+    one, t, s = torch.ones(1, 1, dtype=torch.float64), schedule.T - 5, 5
+    missed = []
+    for stride in (2, 1):
+        chain = ddim(world.denoiser(schedule), schedule, one, [*range(t, s, -stride), s])
+        missed.append(abs(last(chain).item() - (true[s] / true[t]).sqrt().item()))
+    assert missed[-1] < 0.02 and abs(missed[0] / missed[1] - 2) < 0.2
 
 
 def test_the_curve_in_log_snr_is_where_a_fine_chain_leads(mixture, normal):

@@ -178,6 +178,38 @@ def test_the_average_follows_its_formula(decay):
     )
 
 
+def shares(n, decay):
+    """How much each of the weights of n steps counts in the average that the trainer keeps: (n,).
+
+    A weight that is one-hot in the step that it belongs to writes its own share down.
+    """
+    state = trainer.start(nn.Linear(n, 1, bias=False).double(), device="cpu", ema_decay=decay)
+    for step in range(n):
+        with torch.no_grad():
+            state.net.weight.copy_(torch.eye(n)[step : step + 1])
+        state.ema.update_parameters(state.net)
+    return trainer.averaged(state).weight.detach()[0]
+
+
+def test_without_its_warm_up_the_average_forgets_geometrically():
+    """Past the warm-up, in a short memory: (1 - d) d^(n - j), on average d / (1 - d) steps back."""
+    d, n = 0.5, 400
+    j = torch.arange(1, n + 1, dtype=torch.float64)
+    assert torch.allclose(shares(n, d), (1 - d) * d ** (n - j), atol=1e-12)
+    assert (n - (shares(n, d) * j).sum()).item() == pytest.approx(d / (1 - d), rel=1e-6)
+
+
+def test_in_its_warm_up_the_average_is_centred_a_tenth_of_the_run_back():
+    """9 (j + 1) ... (j + 8) / ((n + 1) ... (n + 9)) for step j of n, but for the copy at the first step."""
+    for n in (30, 300):
+        j = torch.arange(1, n + 1, dtype=torch.float64)
+        wanted = 9 / (n + 9) * torch.stack([(j + i) / (n + i) for i in range(1, 9)]).prod(0)
+        counted = shares(n, 0.999)
+        assert torch.allclose(counted[1:], wanted[1:], rtol=1e-9)
+        assert counted.sum().item() == pytest.approx(1, rel=1e-12)
+        assert (counted * j).sum().item() == pytest.approx(0.9 * n, abs=1e-5)
+
+
 def test_the_learning_rate_warms_up_and_falls_along_a_cosine():
     state, rates = line(lr=0.5, warmup=10), []
 
@@ -190,6 +222,32 @@ def test_the_learning_rate_warms_up_and_falls_along_a_cosine():
     wanted = [0.5 * min(1, (k + 1) / 10) * fall[k] for k in range(100)]
     assert rates == pytest.approx(wanted, rel=1e-12)
     assert rates[0] == 0.05 and max(rates) == rates[9] and rates[-1] < 0.03 * 0.5
+
+
+def test_a_constant_rate_stays_after_the_warm_up():
+    state, rates = line(lr=0.5, warmup=10), []
+
+    def loss(net, target):
+        rates.append(state.optimizer.param_groups[0]["lr"])
+        return miss(net, target)
+
+    exhaust(trainer.run(state, targets(1.0), loss, steps=30, decay=trainer.constant))
+    assert rates == pytest.approx([0.05 * (k + 1) for k in range(10)] + [0.5] * 20, rel=1e-12)
+    assert trainer.cosine(0) == 1 and trainer.cosine(1) == pytest.approx(0.02) and trainer.cosine(0.5) == 0.51
+
+
+def test_a_step_is_adams():
+    """m and s by hand, their start in zero made up for; the first step has the length of the learning rate."""
+    state, m, s, wanted = line(lr=0.1, warmup=1), 0.0, 0.0, 0.0
+    aims = (0.3, -0.1, 0.2)  # near enough that no gradient is cut
+    run = trainer.run(state, targets(*aims), miss, steps=12, report_every=1, decay=trainer.constant)
+    for k, _ in enumerate(run, start=1):
+        g = 2 * (wanted - aims[(k - 1) % 3])
+        assert abs(g) < 1
+        m, s = 0.9 * m + 0.1 * g, 0.99 * s + 0.01 * g**2
+        wanted -= 0.1 * (m / (1 - 0.9**k)) / (math.sqrt(s / (1 - 0.99**k)) + 1e-8)
+        assert state.net.weight.item() == pytest.approx(wanted, rel=1e-4, abs=1e-6)
+        assert k > 1 or wanted == pytest.approx(0.1, rel=1e-6)
 
 
 def test_a_gradient_is_cut_to_length_one():
@@ -256,6 +314,13 @@ def test_a_batch_that_the_parts_do_not_divide_is_refused(parts):
     state, go, _ = exact()
     with pytest.raises(ValueError, match=f"processes x accumulate = 1 x {parts} parts can share, but got 8"):
         go(5, accumulate=parts)
+    assert state.step == 0
+
+
+def test_an_empty_batch_is_refused():
+    state = line()
+    with pytest.raises(ValueError, match="parts can share, but got 0"):
+        next(trainer.run(state, lambda step: (torch.zeros(0, 1),), miss, steps=1))
     assert state.step == 0
 
 
@@ -649,9 +714,16 @@ def test_a_training_file_from_before_batches_were_noted_still_loads(saved):
 
 def test_a_training_file_of_another_network_is_refused(saved):
     wider = trainer.start(UNet(1, (16, 24), num_classes=3), device="cpu")
+    before = everything(wider)
     with pytest.raises(CheckpointError, match="need a checkpoint of this very network") as caught:
         trainer.resume(wider, saved)
-    assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
+    sentence = str(caught.value)
+    assert sentence.endswith("is of another: its time.1.weight is (32, 8), this network's is (64, 16).")
+    assert "\n" not in sentence and wider.step == 0
+    assert all(torch.equal(value, before[name]) for name, value in everything(wider).items())  # nothing half loaded
+    without = trainer.start(UNet(1, (8, 16), dropout=0.3), device="cpu")
+    with pytest.raises(CheckpointError, match=r"its label\.weight is \(4, 32\), this network's is missing"):
+        trainer.resume(without, saved)
 
 
 def test_a_training_file_that_is_missing_or_cut_off_is_refused(saved):

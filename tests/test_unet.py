@@ -46,6 +46,32 @@ def test_a_fresh_block_and_fresh_attention_pass_their_input_on():
     assert torch.equal(Attention(16, 4)(x), x)
 
 
+def test_a_residual_block_is_its_formula():
+    """Norm, SiLU, conv; norm, (1 + scale) and shift, SiLU, conv; plus what came in, by a 1x1 where widths differ."""
+    block, x, c = (
+        woken(ResidualBlock(16, 24, 6)).double(),
+        torch.randn(2, 16, 5, 4).double(),
+        torch.randn(2, 6).double(),
+    )
+
+    def silu(a):
+        return a / (1 + torch.exp(-a))
+
+    def normed(layer, a):
+        groups = a.reshape(2, 8, -1)
+        mean, variance = groups.mean(2, keepdim=True), groups.var(2, keepdim=True, unbiased=False)
+        a = ((groups - mean) / (variance + 1e-5).sqrt()).reshape(a.shape)
+        return a * layer.weight[:, None, None] + layer.bias[:, None, None]
+
+    def conv(layer, a):
+        return nn.functional.conv2d(a, layer.weight, layer.bias, padding=layer.kernel_size[0] // 2)
+
+    scale, shift = (silu(c) @ block.condition.weight.T + block.condition.bias)[..., None, None].split(24, dim=1)
+    h = conv(block.conv1, silu(normed(block.norm1, x)))
+    h = conv(block.conv2, silu((1 + scale) * normed(block.norm2, h) + shift))
+    torch.testing.assert_close(block(x, c), conv(block.shortcut, x) + h, rtol=0, atol=1e-10)
+
+
 def test_time_changes_the_answer_for_each_image_alone():
     net, x = woken(UNet(1, (16, 24))), torch.randn(3, 1, 8, 8)
     a, b = net(x, torch.tensor([10, 20, 30])), net(x, torch.tensor([10, 700, 30]))
@@ -128,6 +154,18 @@ def test_what_attention_mixes_are_weights_that_sum_to_one_over_the_keys():
     torch.testing.assert_close(layer(x) - x, value.expand_as(x), rtol=0, atol=1e-12)
 
 
+def test_the_weights_of_attention_are_those_of_the_fast_path():
+    """softmax(q k^T / sqrt(d)) in plain words, and its average of the values is what the layer adds."""
+    layer, x = woken(Attention(16, 4)).double(), torch.randn(2, 16, 3, 4, dtype=torch.float64)
+    q, k, v = (part.flatten(2).reshape(2, 4, 4, 12) for part in layer.qkv(layer.norm(x)).chunk(3, dim=1))
+    scores = torch.einsum("bhcq,bhck->bhqk", q, k) / 2  # d = 4
+    expected = scores.exp() / scores.exp().sum(-1, keepdim=True)
+    weights = layer.weights(x)
+    torch.testing.assert_close(weights, expected, rtol=0, atol=1e-12)
+    mixed = torch.einsum("bhqk,bhck->bhcq", weights, v).reshape(2, 16, 3, 4)
+    torch.testing.assert_close(layer(x), x + layer.out(mixed), rtol=0, atol=1e-12)
+
+
 def test_each_head_of_attention_minds_its_own_channels():
     """A query of head 0 changes what head 0 reads, and nothing else."""
     layer, x = woken(Attention(16, 4)).double(), torch.randn(1, 16, 3, 4, dtype=torch.float64)
@@ -149,6 +187,27 @@ def test_the_time_embedding_turns_by_a_fixed_angle_per_step():
     falling = 10_000.0 ** (-torch.arange(8).double() / 8)
     torch.testing.assert_close(turn[:, 1:], falling[1:].expand(99, 7), rtol=1e-2, atol=1e-5)
     assert embed(t).unique(dim=0).shape[0] == 100  # no two times look alike
+
+
+def test_the_embedding_is_sines_and_cosines_at_falling_frequencies():
+    t = torch.tensor([0, 1, 7, 1000])
+    omega = 10_000.0 ** (-torch.arange(8).double() / 8)
+    expected = torch.cat([(t[:, None] * omega).sin(), (t[:, None] * omega).cos()], dim=1)
+    torch.testing.assert_close(SinusoidalEmbedding(16)(t).double(), expected, rtol=0, atol=2e-4)  # float32 at t = 1000
+
+
+@pytest.mark.parametrize("steps", [1, 10, 250])
+def test_from_one_time_to_another_the_embedding_turns_whatever_the_time(steps):
+    """e(t + s) is e(t) turned by omega s in each pair, so that e(t) . e(t + s) is the same for all t."""
+    embed, t = SinusoidalEmbedding(16), torch.arange(0, 700, 50)
+    sines, cosines = embed(t).double().chunk(2, dim=1)
+    angle = steps * 10_000.0 ** (-torch.arange(8).double() / 8)
+    turned = torch.cat(
+        [sines * angle.cos() + cosines * angle.sin(), cosines * angle.cos() - sines * angle.sin()], dim=1
+    )
+    torch.testing.assert_close(embed(t + steps).double(), turned, rtol=0, atol=2e-4)
+    alike = (embed(t).double() * embed(t + steps)).sum(1)
+    torch.testing.assert_close(alike, angle.cos().sum().expand_as(alike), rtol=0, atol=1e-3)
 
 
 def test_a_patch_trades_pixels_for_channels():

@@ -1,0 +1,88 @@
+"""One network trained by one process or by two, through torchrun, on the same threads.
+
+python benchmarks/processes.py [--threads 2] [--rounds 2]
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "experiments"), str(ROOT / "benchmarks")]
+
+from provenance import Stopwatch, write  # noqa: E402
+from rig import clock  # noqa: E402
+
+from ddpm_core import recipe, trainer  # noqa: E402
+from ddpm_core.predict import V  # noqa: E402
+from ddpm_core.seeds import seeded  # noqa: E402
+from ddpm_core.unet import UNet  # noqa: E402
+
+NETWORK = dict(in_channels=1, channels=(32, 64), attention=(1,))
+NUMBERS, BATCH, SIDE, WARM, COUNTED = (1, 2), 128, 16, 10, 20
+
+
+def worker() -> None:
+    """One of the processes that train one network together; the first says how long the counted steps took."""
+    images = torch.randint(0, 256, (1000, 1, SIDE, SIDE), dtype=torch.uint8, generator=seeded(0))
+    state = trainer.start(UNet(**NETWORK), device="cpu")
+    batch_at = recipe.batches(images, None, recipe.COSINE, batch=BATCH)
+    run = trainer.run(state, batch_at, recipe.objective(recipe.COSINE, V), steps=WARM + COUNTED, report_every=WARM)
+    seconds = [progress.seconds for progress in run]
+    if state.accelerator.is_main_process:
+        print(seconds[-1] - seconds[0])
+    state.accelerator.end_training()
+
+
+def processes_of(numbers: tuple[int, ...], threads: int, rounds: int) -> list[dict]:
+    """The same steps by so many processes, which share the threads, through torchrun and in turns."""
+    found: dict[int, list[float]] = {n: [] for n in numbers}
+    for _ in range(rounds):
+        for n in numbers:
+            own = str(max(1, threads // n))
+            command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={n}"]
+            done = subprocess.run(
+                [*command, __file__, "--worker"],
+                env=os.environ | {"OMP_NUM_THREADS": own, "MKL_NUM_THREADS": own},
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+            found[n].append(float(done.stdout.split()[-1]))
+    return [
+        {
+            "processes": n,
+            "threads_each": max(1, threads // n),
+            "images_per_second": clock.middle([BATCH * COUNTED / s for s in seconds]),
+        }
+        for n, seconds in found.items()
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    options, stopwatch = parser.parse_args(), Stopwatch()
+    if options.worker:
+        return worker()
+    results = {
+        "rows": processes_of(NUMBERS, options.threads, options.rounds),
+        "batch": BATCH,
+        "side": SIDE,
+        "network": {key: value if isinstance(value, int) else list(value) for key, value in NETWORK.items()},
+        "threads": options.threads,
+        "note": "images_per_second of trainer.run as [median, smallest, largest] over the turns; the batch is that of "
+        "all processes together, and the threads are shared; two processes exchange every gradient through gloo",
+    }
+    print(results)
+    write("processes", results, stopwatch)
+
+
+if __name__ == "__main__":
+    main()

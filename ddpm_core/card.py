@@ -1,0 +1,118 @@
+"""A model's card: what it is, how it was made, what it reaches and how to load it, from its own header alone.
+
+The Hub shows a README.md beside the weights as such a card; `front_matter` is what it reads by machine.
+"""
+
+from pathlib import Path
+
+from . import shelf
+from .checkpoint import Trained
+from .cookbook import BY_NAME, NOT_MEASURED
+from .files import file_sha256
+from .unet import parameter_count
+
+MARK = "library_name: ddpm_core"  # by which a card of ours is known
+
+
+def card(trained: Trained, file: Path, *, name: str, results: dict | None = None, picture: str | None = None) -> str:
+    """The card of the model in `file`, as Markdown.
+
+    name: what it is called, or "owner/name" where it will lie on the Hub; results: what `evaluate --json` wrote of this
+    very model; picture: an image file beside the card.
+    """
+    source = name if name.count("/") == 1 else file.name
+    parts = [
+        front_matter(trained),
+        f"# {name.split('/')[-1]}",
+        f"A denoising diffusion model that draws {_what(trained)}, made with the code of the book at "
+        f"<{shelf.repository()}>.",
+        f"![Images drawn by the model]({picture})" if picture else "",
+        "## How it was made",
+        as_table(facts(trained)),
+        "## What it reaches",
+        as_table(measured(results)) if results else f"{NOT_MEASURED.capitalize()}.",
+        "## How to load it",
+        f"```bash\npip install git+{shelf.repository()}\n"
+        f"python -m ddpm_core sample {source} --n 60 --out samples.png\n```",
+        "```python\nfrom ddpm_core import checkpoint, recipe\n\n"
+        f'trained = checkpoint.load("{source}", sha256="{file_sha256(file)}")\n'
+        f"{_drawing(trained)}\n```",
+        "A file with another sha256, or with a weight too many or too few, is refused.",
+        "## What it is not",
+        "A toy for learning how such models work: it knows nothing but its training images, at their size. The licence "
+        "above is that of the weights; the images have their own.",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def front_matter(trained: Trained) -> str:
+    """The lines that the Hub reads: licence, library, task, tags, data set."""
+    plan = BY_NAME.get(trained.about.get("recipe"))
+    lines = [
+        "license: mit",
+        MARK,
+        "pipeline_tag: unconditional-image-generation",
+        "tags:",
+        "- diffusion",
+        "- ddpm",
+        *(["- class-conditional"] if trained.net.num_classes else []),
+        *([f"datasets:\n- {plan.data}"] if plan and "/" in plan.data else []),
+    ]
+    return "---\n" + "\n".join(lines) + "\n---"
+
+
+def facts(trained: Trained) -> dict[str, str]:
+    """What the header says of the making, in words; what it does not say is left out."""
+    about, config, schedule = trained.about, trained.net.config, trained.schedule
+    size = "x".join(map(str, [config["in_channels"], *about["size"]]))
+    told = {
+        "recipe": about.get("recipe"),
+        "data": about.get("data"),
+        "class": about.get("only"),
+        "sha256 of the data": about.get("data_sha256"),
+        "images": f"{size}, {'no classes' if not trained.net.num_classes else f'{trained.net.num_classes} classes'}",
+        "network": f"{parameter_count(trained.net):,} parameters, widths {', '.join(map(str, config['channels']))}",
+        "predicts": f"{trained.predict}, over T = {schedule.T} steps",
+    }
+    if "trained_steps" in about:
+        told["training"] = (
+            f"{about['trained_steps']:,} steps of {about['batch']}: {about['images_seen']:,} images in "
+            f"{about['minutes']} minutes on {about['device']}"
+        )
+        told["learning rate"] = f"{about['lr']:g} at most, weights averaged with {about['ema_decay']:g}"
+        told["seed"], told["date"], told["loss"] = str(about["seed"]), about["date"], f"{about['loss']:.4f} at the end"
+    if "sampler" in about:
+        told["draws with"] = f"{about['steps']} steps of {about['sampler']}, if not told otherwise"
+    return {key: value for key, value in told.items() if value is not None}
+
+
+def measured(results: dict) -> dict[str, str]:
+    """What `evaluate --json` found, in words."""
+    rows, found = results["results"]["rows"], {}
+    for key, row in rows.items():
+        if key == "bits_per_dim":
+            found["bits per dimension"] = f"at most {row['bound']:.4g}, on {row['images']} {row['split']} images"
+        elif key == "fid":
+            found["FID"] = f"{row['drawn']:.4g}: {row['images']:,} images against {row['reference']}"
+        else:
+            real = "" if row["real"] is None else f" (real images {row['real']:.4g})"
+            found[key] = f"{row['drawn']:.4g}{real}"
+    found["measured"] = f"on {results['device']}, {results['date']}: `{results['command']}`"
+    return found | {"in words": results["results"]["note"]}
+
+
+def as_table(rows: dict[str, str]) -> str:
+    """Two columns of Markdown."""
+    return "| | |\n|---|---|\n" + "\n".join(f"| {key} | {value} |" for key, value in rows.items())
+
+
+def _what(trained: Trained) -> str:
+    plan, about = BY_NAME.get(trained.about.get("recipe")), trained.about
+    size = "x".join(map(str, about["size"]))
+    return plan.draws if plan else f"images of {size} pixels" + (" by class" if trained.net.num_classes else "")
+
+
+def _drawing(trained: Trained) -> str:
+    how = "".join(f", {key}={trained.about[key]!r}" for key in ("steps", "sampler") if key in trained.about)
+    labels = f", labels=recipe.every_label(20, {trained.net.num_classes})" if trained.net.num_classes else ""
+    return f"images = recipe.sample(trained, 20{labels}{how})  # uint8 (20, C, H, W)"

@@ -1,0 +1,150 @@
+"""The club's model of 2024, rebuilt: its size to the last parameter, its line, its loss, its sixteen applications."""
+
+import sys
+
+import club
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ddpm_core.unet import parameter_count
+
+
+@pytest.fixture
+def net():
+    """A narrow one for 8x8."""
+    torch.manual_seed(0)
+    return club.Club(8, width=8)
+
+
+IMAGES = torch.arange(20 * 3 * 8 * 8).reshape(20, 3, 8, 8).to(torch.uint8)
+
+
+def test_it_has_as_many_parameters_as_the_original():
+    with torch.device("meta"):
+        assert parameter_count(club.Club(32)) == club.PARAMETERS == 4_281_091
+
+
+@pytest.mark.parametrize("side", [8, 16, 32])
+def test_it_draws_pictures_of_its_size(side):
+    x = torch.randn(2, 3, side, side)
+    assert club.Club(side, width=8)(x, torch.tensor([1, 16])).shape == x.shape
+
+
+def test_the_line_goes_from_the_picture_to_the_noise(normal):
+    x0, eps = normal(3, 3, 4, 4), normal(3, 3, 4, 4)
+    x = club.blend(x0, torch.tensor([0, 4, 16]), eps)
+    assert torch.equal(x[0], x0[0]) and torch.equal(x[2], eps[2])
+    torch.testing.assert_close(x[1], 0.75 * x0[1] + 0.25 * eps[1])
+
+
+def test_the_loss_is_the_absolute_error_of_the_next_picture(normal):
+    x0, eps, t = normal(2, 3, 4, 4), normal(2, 3, 4, 4), torch.tensor([1, 16])
+
+    def keeps(x, times):  # answers with what it is shown
+        assert torch.equal(times, t)
+        return x
+
+    # blend(t) - blend(t - 1) = (eps - x_0) / 16, wherever on the line
+    assert club.absolute(keeps, x0, t, eps).item() == pytest.approx(((eps - x0) / 16).abs().mean().item())
+
+
+def test_drawing_is_sixteen_applications_and_nothing_else():
+    asked = []
+
+    def half(x, t):
+        asked.append(t.tolist())
+        return x / 2
+
+    x_T = torch.full((2, 3, 4, 4), 2.0**16)
+    steps = list(club.draw(half, x_T))
+    assert [t for t, _ in steps] == list(range(16, -1, -1)) and torch.equal(steps[-1][1], torch.ones_like(x_T))
+    assert asked == [[t, t] for t in range(16, 0, -1)]
+
+
+def test_the_network_is_told_the_number_of_steps_done_as_it_is(net):
+    heard = []
+    net.clock[0].register_forward_hook(lambda layer, given, answer: heard.append(given[0].tolist()))
+    net(torch.randn(3, 3, 8, 8), torch.tensor([16, 15, 1]))
+    assert heard == [[[0.0], [1.0], [15.0]]]
+    x = torch.randn(1, 3, 8, 8).expand(2, -1, -1, -1)
+    a, b = net(x, torch.tensor([1, 16]))
+    assert (a - b).abs().max() > 1e-3
+
+
+def test_the_time_multiplies_one_of_two_convolutions():
+    block = club.Block(3, 4, 6)
+    nn.init.zeros_(block.gate.weight)
+    nn.init.zeros_(block.gate.bias)
+    x, told = torch.randn(2, 3, 6, 6), torch.randn(2, club.TOLD)
+    torch.testing.assert_close(block(x, told), torch.relu(block.norm(block.plain(x))))
+    nn.init.ones_(block.gate.bias)
+    torch.testing.assert_close(block(x, told), torch.relu(block.norm(block.plain(x) + torch.relu(block.gated(x)))))
+
+
+def test_the_rate_falls_by_a_tenth_after_each_fourteenth():
+    rates = [club.rate(k / 700) for k in range(700)]
+    assert rates[0] == rates[49] == 8e-4 and rates[50] == pytest.approx(7.2e-4)
+    assert len(set(rates)) == 14 and rates[-1] == pytest.approx(8e-4 * 0.9**13)
+
+
+def test_every_picture_is_met_once_an_epoch_at_any_time():
+    batch_at = club.batches(IMAGES, 16, 10, seed=0)
+    x0 = torch.cat([batch_at(step)[0] for step in (0, 1)])
+    assert sorted(x.flatten()[0].item() for x in x0) == sorted((IMAGES.flatten(1)[:, 0].float() / 127.5 - 1).tolist())
+    times = torch.cat([batch_at(step)[1] for step in range(100)])
+    assert times.unique().tolist() == list(range(1, 17))
+    assert all(torch.equal(a, b) for a, b in zip(batch_at(7), club.batches(IMAGES, 16, 10, seed=0)(7), strict=True))
+
+
+def trained(net, kept, steps, stop=None):
+    losses = []
+    for step, loss, seconds in club.train(net, club.batches(IMAGES, 16, 10, 0), club.absolute, steps, kept, 0):
+        losses.append(loss)
+        assert seconds > 0
+        if step == stop:
+            break
+    return losses
+
+
+def test_it_learns(net, tmp_path):
+    losses = trained(net, tmp_path / "a.pt", 30)
+    assert np.mean(losses[-10:]) < 0.85 * np.mean(losses[:3]) and not net.training
+
+
+def test_a_stopped_training_goes_on_as_if_nothing_had_been(tmp_path):
+    nets = []
+    for stop in (None, 3):
+        torch.manual_seed(0)
+        net, kept = club.Club(8, width=8), tmp_path / f"{stop}.pt"
+        first = trained(net, kept, 6, stop)
+        if stop:
+            torch.manual_seed(1)
+            net = club.Club(8, width=8)
+            assert len(trained(net, kept, 6)) == 3 == len(first)
+        nets.append(net.state_dict())
+    assert all(torch.equal(nets[0][k], nets[1][k]) for k in nets[0])
+
+
+def test_the_script_trains_and_draws(tmp_path, monkeypatch, capsys):
+    images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
+    np.savez(tmp_path / "cars.npz", images=images, labels=np.array([1, 1, 0, 1]))
+    options = [
+        "--data",
+        tmp_path / "cars.npz",
+        "--only",
+        "1",
+        "--epochs",
+        1,
+        "--device",
+        "cpu",
+        "--out",
+        tmp_path / "out",
+    ]
+    monkeypatch.setattr(sys, "argv", ["club.py", *map(str, options)])
+    monkeypatch.setattr(club, "BATCH", 2)
+    monkeypatch.setattr(club, "Club", lambda side, plain=club.Club: plain(side, width=8))
+    club.main()
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["samples.png", "training.pt"]
+    assert "the original has 4,281,091" in capsys.readouterr().out

@@ -1,0 +1,45 @@
+"""Write book/results/MODELS.md: what each model on the shelf is, from its own header and from what was measured of it.
+
+python tools/cards.py
+"""
+
+import json
+from pathlib import Path
+
+from ddpm_core import card, checkpoint
+from ddpm_core.checkpoint import Trained
+from ddpm_core.cookbook import BY_NAME, NOT_MEASURED
+from ddpm_core.files import file_sha256
+
+RESULTS = Path(__file__).resolve().parent.parent / "book" / "results"
+PAGE = "MODELS.md"
+
+
+def page(folder: Path = RESULTS) -> str:
+    """The page of all models that lie in a folder."""
+    parts = [
+        "# The models on the shelf",
+        "Written by `tools/cards.py` from the files. `shelf.model(NAME)` loads one and holds it to its sha256.",
+    ]
+    for path in sorted(folder.glob("*.safetensors")):
+        trained = checkpoint.load(path)
+        rows = card.facts(trained) | measured(path, trained)
+        rows["file"] = f"{path.stat().st_size / 1e6:.2f} MB, sha256 {file_sha256(path)}"
+        parts += [f"## {path.stem}", card.as_table(rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def measured(path: Path, trained: Trained) -> dict[str, str]:
+    """What the results file of the same name found, if it is of this very training: as many images, the same loss."""
+    beside, plan = path.with_suffix(".json"), BY_NAME.get(path.stem)
+    if plan is None or not beside.is_file():
+        return {"measured": NOT_MEASURED}
+    found = json.loads(beside.read_text())
+    of = found["results"].get("training", found["results"])
+    if any(of.get(key) != trained.about.get(key) for key in ("images_seen", "loss")):
+        return {"measured": f"{NOT_MEASURED}; {beside.name} is of other trainings"}
+    return {"measured": f"{plan.reached(found['results'])} ({beside.name})"}
+
+
+if __name__ == "__main__":
+    (RESULTS / PAGE).write_text(page())

@@ -1,0 +1,149 @@
+"""Write book/speed.md: how fast the package is beside its peers, from the files that `make bench` makes.
+
+python tools/speed.py
+
+Every figure comes out of book/results; what nobody has measured says so.
+"""
+
+import json
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+OURS, OUR_UNET = "ddpm_core.paper", "ddpm_core.unet"
+
+
+def page(results: Path) -> str:
+    """The whole page, from the results files in a folder; a part whose file is missing says "not measured"."""
+    parts = [
+        "<!-- Written by tools/speed.py from book/results: make those anew with `make bench`. -->",
+        "# Speed, beside others",
+        "How long a step of training takes, how good a model is after a minute, how cost grows: measured by "
+        "`make bench`, which installs the peers into an environment of their own and takes turns, so that whatever "
+        "else the machine does meets all of them alike. Figures are medians; in brackets the smallest and the largest.",
+    ]
+    for title, name, part in (
+        ("A step of training", "training_step", training_step),
+        ("Digits, in equal seconds", "equal_seconds", equal_seconds),
+        ("How cost grows", "growth", growth),
+        ("On a GPU", "on_a_gpu", on_a_gpu),
+    ):
+        found = read(results, name)
+        body = ["Not measured."] if found is None else [*part(found["results"]), made_by(found)]
+        parts += [f"## {title}", *body]
+    return "\n\n".join(parts) + "\n"
+
+
+def read(results: Path, name: str) -> dict | None:
+    path = results / f"{name}.json"
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def made_by(found: dict) -> str:
+    """Where the figures come from."""
+    return (
+        f"*`{found['command']}`, {found['date']}, {found['device']}, {found['minutes']:g} minutes, "
+        f"torch {found['torch']}. {found['results']['note']}.*"
+    )
+
+
+def table(heads: list[str], rows: list[list[str]]) -> str:
+    """Markdown; all columns but the first to the right."""
+    lines = [heads, ["---", *["--:"] * (len(heads) - 1)], *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def between(three: list[float], digits: str = ".3g") -> str:
+    """A median with its extremes."""
+    return f"{three[0]:{digits}} ({three[1]:{digits}} to {three[2]:{digits}})"
+
+
+def training_step(results: dict) -> list[str]:
+    """One table a size, then what others do better."""
+    parts = [
+        f"Forward, backward, clip, fused Adam, moving average, on {results['threads']} threads. `{OURS}` is the "
+        "paper's layout (its weights are interchangeable with those of diffusers), "
+        f"`{OUR_UNET}` the book's own network, which has fewer blocks and skips. Peers come as they are, and once more "
+        "in the memory format channels_last, which our trainer sets.",
+    ]
+    for size, found in results["sizes"].items():
+        layout, rows = found["layout"], found["rows"]
+        shape = "x".join(str(layout[key]) for key in ("in_channels", "side", "side"))
+        head = [
+            f"{size}, {shape}, batch {layout['batch']}", "same layout", "parameters", "GFLOP an image", "images/s",
+            "share of GEMM", "ours is faster by", "peak MiB",
+        ]  # fmt: skip
+        lines = [
+            [
+                f"`{name}`" if name.startswith("ddpm_core") else name,
+                "yes" if row["same_layout"] else "no",
+                f"{row['parameters']:,}",
+                f"{row['gflop_per_image']:.3g}",
+                between(row["images_per_second"]),
+                f"{row['share_of_gemm'][0]:.2f}",
+                "" if name == OURS else between(row["ours_is_faster_by"]),
+                f"{row['peak_mib']:.0f}",
+            ]
+            for name, row in rows.items()
+        ]
+        parts += [table(head, lines), *better(rows)]
+    return parts
+
+
+def better(rows: dict) -> list[str]:
+    """What others do better at this size, in sentences; nothing where they do not."""
+    ours, others = rows[OURS], {name: row for name, row in rows.items() if name != OURS}
+    rate = ours["images_per_second"][0]
+    faster = [name for name, row in others.items() if row["images_per_second"][0] > rate]
+    leaner = [name for name, row in others.items() if row["gflop_per_image"] < 0.7 * ours["gflop_per_image"]]
+    smaller = [name for name, row in others.items() if row["peak_mib"] < ours["peak_mib"]]
+    said = [
+        (faster, "More images a second than `ddpm_core.paper`: {}."),
+        (leaner, "At least three tenths fewer operations an image: {}."),
+        (smaller, "Less memory: {}."),
+    ]
+    sentences = [words.format(", ".join(names)) for names, words in said if names]
+    return [" ".join(sentences)] if sentences else []
+
+
+def equal_seconds(results: dict) -> list[str]:
+    heads = [f"{results['seconds']:g} s each", "bits per dimension", "Fréchet distance", "images seen"]
+    rows = [
+        [name, between(row["bits_per_dim"]), between(row["frechet"]), between(row["images"], ".0f")]
+        for name, row in results["rows"].items()
+    ]
+    return [table(heads, rows)]
+
+
+def growth(results: dict) -> list[str]:
+    """What grows, and by how much more than the arithmetic says."""
+    parts, sizes = [], {"resolution": ("side", "gflop"), "batch": ("batch", "gflop"), "steps_of_a_chain": ("T", "T")}
+    for name, (key, unit) in sizes.items():
+        rows, more = results[name]["rows"], ["", *(f"{x:.2f}" for x in results[name]["growth"])]
+        heads = [name.replace("_", " "), *([] if unit == key else [unit]), "seconds", "grew more than that by"]
+        lines = [
+            [str(row[key]), *([] if unit == key else [f"{row[unit]:g}"]), between(row["seconds"]), grew]
+            for row, grew in zip(rows, more, strict=True)
+        ]
+        parts.append(table(heads, lines))
+    rows = [[str(row["processes"]), between(row["images_per_second"])] for row in results["processes"]]
+    return [*parts, table(["processes, the same threads shared", "images/s"], rows)]
+
+
+def on_a_gpu(results: dict) -> list[str]:
+    """The rows as they are; a figure is [median, smallest, largest], or "not measured"."""
+    heads = {"images_per_second": "images/s", "share_of_matmul": "share of the matmul rate", "peak_mib": "peak MiB"}
+
+    def cell(value: object) -> str:
+        return between(value) if isinstance(value, list) else str(value)
+
+    rows = [[name, *(cell(row[key]) for key in heads)] for name, row in results["rows"].items()]
+    faster = cell(results["ours_is_faster_by"])
+    return [
+        f"The paper's network in {results['precision']}, in our trainer and in the loop of diffusers' own example. "
+        f"Ours is faster by: {faster}.",
+        table(["35.7 M", *heads.values()], rows),
+    ]
+
+
+if __name__ == "__main__":
+    (ROOT / "book" / "speed.md").write_text(page(ROOT / "book" / "results"))
