@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .data import to_uint8
-from .stage import Figure, floats, pack
+from .stage import Figure, on_screen, pack
 
 
 def branch(
@@ -27,7 +26,9 @@ def branch(
     Raises ValueError for anything else.   [Ho 2020, Section 4.3, Figure 7; chapter 9, Eq. 9.11]
     """
     times = [int(t) for t in times]
-    shared, guesses, ends = (_shades(name, x) for name, x in (("shared", shared), ("guesses", guesses), ("ends", ends)))
+    shared, guesses, ends = (
+        on_screen(name, x) for name, x in (("shared", shared), ("guesses", guesses), ("ends", ends))
+    )
     if ends.ndim != 6 or ends.shape[2] < 2 or ends.shape[3] not in (1, 3) or 0 in ends.shape:
         raise ValueError(
             f"need ends (C, P, B, c, H, W), B of at least 2 and c = 1 or 3, but they are {tuple(ends.shape)}."
@@ -62,11 +63,6 @@ def branch(
 
 def _whole(shades: Tensor) -> Tensor:
     return shades.round().clamp(0, 255).to(torch.uint8)
-
-
-def _shades(name: str, x: Tensor) -> Tensor:
-    x = torch.as_tensor(x).detach().cpu()
-    return x if x.dtype == torch.uint8 else to_uint8(floats(name, x))
 
 
 _PANELS = {

@@ -151,10 +151,9 @@ class Attention(nn.Module):
         self.to_out = nn.ModuleList([nn.Linear(channels, channels)])
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.group_norm(x).flatten(2).transpose(1, 2)  # (B, H W, C)
-        q, k, v = self.to_q(h), self.to_k(h), self.to_v(h)
-        h = (q * q.shape[-1] ** -0.5 @ k.mT).softmax(dim=-1) @ v
-        return x + self.to_out[0](h).transpose(1, 2).reshape(x.shape)
+        h = self.group_norm(x).flatten(2).transpose(1, 2)[:, None]  # (B, 1, H W, C): one head
+        h = F.scaled_dot_product_attention(self.to_q(h), self.to_k(h), self.to_v(h))
+        return x + self.to_out[0](h).transpose(-1, -2).reshape(x.shape)
 
 
 class Shrink(nn.Module):

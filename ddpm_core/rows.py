@@ -6,8 +6,7 @@ from html import escape
 import torch
 from torch import Tensor
 
-from .data import to_uint8
-from .stage import floats, pack
+from .stage import on_screen, pack
 from .widgets import Scrubber
 
 
@@ -31,7 +30,7 @@ def rows(
     for name, row in frames.items():
         if len(row) != len(times):
             raise ValueError(f"need a frame for each of {len(times)} times, but the row {name!r} has {len(row)}.")
-    shades = [[_shades(name, frame) for frame in row] for name, row in frames.items()]
+    shades = [[on_screen(f"the row {name!r}", frame) for frame in row] for name, row in frames.items()]
     shapes = {shade.shape for row in shades for shade in row}
     if len(shapes) != 1 or len(shape := shapes.pop()) != 4 or shape[1] not in (1, 3) or 0 in shape:
         raise ValueError("need frames of one shape (N, C, H, W) with C = 1 or 3 in all rows and at all times.")
@@ -46,8 +45,3 @@ def rows(
     payload["arrays"] = {"frames": pack(shown, torch.uint8)[1]}
     stage = f'<div class="rows" style="width: {N * size}px">{stage}</div>'
     return Scrubber(label, payload, stage, lambda t: shown[times.index(t)], ["tile", "rows"], times)
-
-
-def _shades(name: str, frame: Tensor) -> Tensor:
-    frame = torch.as_tensor(frame).detach().cpu()
-    return frame if frame.dtype == torch.uint8 else to_uint8(floats(f"the row {name!r}", frame))

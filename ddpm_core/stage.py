@@ -17,6 +17,8 @@ from importlib.resources import files
 import torch
 from torch import Tensor
 
+from .images import to_uint8
+
 FAR = 8  # no standard normal noise comes this far: numbers beyond were never scaled
 
 # Four of Okabe and Ito's colours, with a contrast of 3 on white and on dark, each with its own shape: so many
@@ -105,6 +107,15 @@ def floats(name: str, x: Tensor, bound: float = FAR) -> Tensor:
     if not (x.abs() <= bound + 1e-3).all():  # nan fails too
         raise ValueError(f"need {name} within [-{bound}, {bound}], but it spans {x.min():g} to {x.max():g}.")
     return x.double()
+
+
+def on_screen(name: str, x: Tensor) -> Tensor:
+    """Pictures as a screen shows them: uint8 as they are, floats on the scale of [-1, 1] cut off there.
+
+    Raises ValueError as `floats` does.
+    """
+    x = torch.as_tensor(x).detach().cpu()
+    return x if x.dtype == torch.uint8 else to_uint8(floats(name, x))
 
 
 def image_and_noise(x0: Tensor, eps: Tensor, bound: float = 1) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ from .data import to_uint8
 from .gaussian import q_sample
 from .predict import EPS, MEAN, X0, V
 from .schedule import Schedule
-from .stage import MARKS, Figure, floats, image_and_noise, pack
+from .stage import MARKS, Figure, floats, image_and_noise, on_screen, pack
 
 PIXEL_STEP = 1 / 127.5  # uint8 0..255 stands for [-1, 1]
 EPS_STEP = 4 / 127  # int8; noise beyond 4 standard deviations, one value in 16,000, is cut off
@@ -106,7 +106,7 @@ def scrub_frames(
         raise ValueError(f"need a time for each frame, all different, but {len(frames)} frames have {times}.")
     if caption and "{t}" not in caption:
         raise ValueError(f"need a caption that says {{t}}, but got {caption!r}.")
-    shades = [_shades(f"the frame at t = {t}", frame) for t, frame in zip(times, frames, strict=True)]
+    shades = [on_screen(f"the frame at t = {t}", frame) for t, frame in zip(times, frames, strict=True)]
     if len({frame.shape for frame in shades}) != 1:
         raise ValueError(f"need frames of one shape, but got {[tuple(frame.shape) for frame in shades]}.")
     stage = _sheet_html(shape := shades[0].shape, columns, size, rendering, "along a chain")
@@ -208,11 +208,6 @@ def _sheet(images: Tensor, columns: int) -> Tensor:
     sheet = torch.zeros(rows * columns, C, H, W, dtype=images.dtype)
     sheet[:N] = images
     return sheet.reshape(rows, columns, C, H, W).permute(0, 3, 1, 4, 2).reshape(rows * H, columns * W, C)
-
-
-def _shades(name: str, frame: Tensor) -> Tensor:
-    frame = torch.as_tensor(frame).cpu()
-    return frame if frame.dtype == torch.uint8 else to_uint8(floats(name, frame))
 
 
 def _sheet_html(shape: tuple[int, ...], columns: int, size: int, rendering: str, what: str) -> str:

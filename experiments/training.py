@@ -1,9 +1,9 @@
 """Chapter 8: what the moving average is worth, and quality against minutes of one processor core, on digits.
 
-python experiments/training.py [--constant 0 1 2] [--falling 0 1]
+python experiments/training.py [--average 0 1 2] [--budgets 0 1]
 
-The seeds of the runs with a constant learning rate, and of those whose rate falls along a cosine. Each run is kept in a
-file in runs/training, so that the whole can be stopped.
+--average: seeds of the runs that compare raw and averaged weights; --budgets: seeds of the runs for each budget. Each
+run is kept in a file in runs/training, so that the whole can be stopped.
 """
 
 import argparse
@@ -164,24 +164,24 @@ def against_minutes(runs: list[dict], rate: int) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--constant", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--falling", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--average", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--budgets", type=int, nargs="+", default=[0, 1])
     options, clock = parser.parse_args(), Stopwatch()
     torch.set_num_threads(1)  # seconds of one thread: they add up, whatever else the machine does
     KEPT.mkdir(parents=True, exist_ok=True)
 
     w = chains.world()
     rate, long = steps_a_minute(w), LOOKS[-1]
-    plan = [("constant", seed, long) for seed in options.constant]
-    plan += [("cosine", seed, steps) for steps in (long, *lengths(rate)) for seed in options.falling]
+    plan = [(decay, seed, long) for decay in DECAYS for seed in options.average]
+    plan += [("cosine", seed, steps) for steps in lengths(rate) for seed in options.budgets]
     made = {key: kept(w, *key) for key in plan}
     runs = [found for found, _ in made.values()]
-    strips = [made["constant", options.constant[0], long][1], made["cosine", options.falling[0], long][1]]
+    strips = [made[decay, options.average[0], long][1] for decay in DECAYS]
     sheet = torch.cat(strips, dim=1).flatten(0, 2)  # for each step seen: constant raw, averaged; cosine raw, averaged
     show.tile(sheet, columns=COLUMNS, gap=0).save(RESULTS / "training.png", optimize=True)
     results = {
         "average": average_on_and_off([run for run in runs if run["steps"] == long]),
-        "average_seeds": {"constant": options.constant, "cosine": options.falling},
+        "average_seeds": options.average,
         "minutes": against_minutes(runs, rate),
         "other_machines": {"NVIDIA T4": "not measured", "NVIDIA H100": "not measured"},
         "runs": runs,

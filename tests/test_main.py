@@ -409,7 +409,7 @@ def test_ctrl_c_saves_and_says_how_to_resume(tmp_path):
 
 
 def test_ctrl_c_while_drawing_ends_without_a_traceback(digits, tmp_path, monkeypatch):
-    monkeypatch.setattr(recipe, "in_parts", lambda *a, **k: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr(recipe, "in_parts", lambda *a, **k: os.kill(os.getpid(), signal.SIGINT) or time.sleep(5))
     assert main(["sample", str(digits), "--out", str(tmp_path / "s.png")]) == 130
     assert not (tmp_path / "s.png").exists()
 
