@@ -44,7 +44,6 @@ LAYOUT = peers.Layout(1, 8, chains.CHANNELS, 1, (1,), chains.BATCH)
 COSINE, LINEAR = schedule.cosine(1000), schedule.linear(1000)
 CALLS, SAMPLES = 20, 480
 KEPT = ROOT / "runs" / "equal_seconds"
-trainer.time = SimpleNamespace(perf_counter=time.process_time)  # its clock is the processor's, here
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +162,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     options, stopwatch = parser.parse_args(), Stopwatch()
     torch.set_num_threads(1)
+    trainer.time = SimpleNamespace(perf_counter=time.process_time)  # the trainer's clock is the processor's, here
     world = cache(chains.world)
     runs = [kept(world, name, seed, options.seconds) for seed in options.seeds for name in ROWS]
     found = {name: [run for run in runs if run["row"] == name] for name in ROWS}

@@ -27,7 +27,7 @@ def test_the_page_is_in_step_with_the_results():
 
 
 def test_what_has_no_file_is_not_measured(tmp_path):
-    assert speed.page(tmp_path).count("Not measured.") == 4
+    assert speed.page(tmp_path).count("Not measured.") == 5
 
 
 def test_what_others_do_better_is_said_and_nothing_else():

@@ -25,6 +25,7 @@ def page(results: Path) -> str:
         ("A step of training", "training_step", training_step),
         ("Digits, in equal seconds", "equal_seconds", equal_seconds),
         ("How cost grows", "growth", growth),
+        ("One process and two, on the same threads", "processes", processes),
         ("On a GPU", "on_a_gpu", on_a_gpu),
     ):
         found = read(results, name)
@@ -125,8 +126,13 @@ def growth(results: dict) -> list[str]:
             for row, grew in zip(rows, more, strict=True)
         ]
         parts.append(table(heads, lines))
-    rows = [[str(row["processes"]), between(row["images_per_second"])] for row in results["processes"]]
-    return [*parts, table(["processes, the same threads shared", "images/s"], rows)]
+    return parts
+
+
+def processes(results: dict) -> list[str]:
+    """Images a second by the number of processes that share the same threads."""
+    rows = [[str(row["processes"]), between(row["images_per_second"])] for row in results["rows"]]
+    return [table(["processes", "images/s"], rows)]
 
 
 def on_a_gpu(results: dict) -> list[str]:
