@@ -142,10 +142,14 @@ def named_in(texts, folder):
 
 
 def uses(notebook, root=ROOT):
-    """The files a chapter's outputs depend on: modules of the package, their data, the results it loads."""
+    """The files a chapter's outputs depend on: modules of the package, their data, the results it loads.
+
+    Not the list of all results' hashes, which changes with each of them: those that it loads are counted themselves.
+    """
     code = code_of(notebook)
     modules = reached(code, root / "ddpm_core")
-    beside = named_in([path.read_text() for path in modules], root / "ddpm_core")
+    texts = [path.read_text() for path in modules]
+    beside = [path for path in named_in(texts, root / "ddpm_core") if path.name != "shelf.json"]
     results = named_in(code, root / "book" / "results")
     return sorted({*modules, *beside, *results})
 
