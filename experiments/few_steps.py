@@ -58,7 +58,7 @@ DIGITS, CLOTHES = (5, 10, 20, 50, 100), (10, 20, 40, 50, 100)  # numbers of call
 PLAN = {  # eta 1 in LONG calls is ancestral sampling
     "digits": {row: DIGITS[:4] if row.startswith("DPM") else DIGITS for row in ROWS}
     | {row: (*DIGITS, LONG) for row in ("eta 0", "eta 1", "sigma-hat")},
-    "fashion32": {"eta 0": CLOTHES, "eta 1": (*CLOTHES, 45, LONG), "DPM-Solver++ 2M": CLOTHES},
+    "fashion32": {"eta 0": CLOTHES, "eta 1": (*sorted((*CLOTHES, 45)), LONG), "DPM-Solver++ 2M": CLOTHES},
 }
 FIGURES = ("on", "row", "seed", "calls", "seconds", "frechet")
 SHEET = ("eta 0", "eta 1", "sigma-hat", "DPM-Solver++ 2M")
