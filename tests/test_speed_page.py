@@ -46,5 +46,5 @@ def test_a_figure_of_a_results_file_is_on_the_page(tmp_path):
     (tmp_path / "training_step.json").write_text(json.dumps(about | {"results": results}))
     page = speed.page(tmp_path)
     row = next(line for line in page.splitlines() if line.startswith("| slow"))
-    assert row == "| slow | yes | 1 | 1 | 8 (7 to 9) | 0.60 | 1.2 (1.1 to 1.3) | 600 |"
+    assert row == "| slow | yes | 1 | 1 | 8 | 0.60 | 1.20 x | 600 |"
     assert "python x.py" in page and "a note" in page

@@ -19,7 +19,8 @@ def page(results: Path) -> str:
         "# Speed, beside others",
         "How long a step of training takes, how good a model is after a minute, how cost grows: measured by "
         "`make bench`, which installs the peers into an environment of their own and takes turns, so that whatever "
-        "else the machine does meets all of them alike. Figures are medians; in brackets the smallest and the largest.",
+        "else the machine does meets all of them alike. Figures are medians; the smallest and the largest stand in "
+        "brackets, or in the results file.",
     ]
     for title, name, part in (
         ("A step of training", "training_step", training_step),
@@ -70,8 +71,8 @@ def training_step(results: dict) -> list[str]:
         layout, rows = found["layout"], found["rows"]
         shape = "x".join(str(layout[key]) for key in ("in_channels", "side", "side"))
         head = [
-            f"{size}, {shape}, batch {layout['batch']}", "same layout", "parameters", "GFLOP an image", "images/s",
-            "share of GEMM", "ours is faster by", "peak MiB",
+            f"{size}, {shape}, batch {layout['batch']}", "same layout", "weights", "GFLOP an image", "images/s",
+            "share of GEMM", "ours faster by", "peak MiB",
         ]  # fmt: skip
         lines = [
             [
@@ -79,9 +80,9 @@ def training_step(results: dict) -> list[str]:
                 "yes" if row["same_layout"] else "no",
                 f"{row['parameters']:,}",
                 f"{row['gflop_per_image']:.3g}",
-                between(row["images_per_second"]),
+                f"{row['images_per_second'][0]:.3g}",
                 f"{row['share_of_gemm'][0]:.2f}",
-                "" if name == OURS else between(row["ours_is_faster_by"]),
+                "" if name == OURS else f"{row['ours_is_faster_by'][0]:.2f} x",
                 f"{row['peak_mib']:.0f}",
             ]
             for name, row in rows.items()
