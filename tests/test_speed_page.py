@@ -48,3 +48,4 @@ def test_a_figure_of_a_results_file_is_on_the_page(tmp_path):
     row = next(line for line in page.splitlines() if line.startswith("| slow"))
     assert row == "| slow | yes | 1 | 1 | 8 | 0.60 | 1.20 x | 600 |"
     assert "python x.py" in page and "a note" in page
+    assert "Not measured: 2.25 M, 35.7 M." in page

@@ -10,6 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS, OUR_UNET = "ddpm_core.paper", "ddpm_core.unet"
+SIZES = ("0.7 M", "2.25 M", "35.7 M")  # those of benchmarks/rig/peers.py
 
 
 def page(results: Path) -> str:
@@ -88,7 +89,8 @@ def training_step(results: dict) -> list[str]:
             for name, row in rows.items()
         ]
         parts += [table(head, lines), *better(rows)]
-    return parts
+    missing = [size for size in SIZES if size not in results["sizes"]]
+    return [*parts, f"Not measured: {', '.join(missing)}."] if missing else parts
 
 
 def better(rows: dict) -> list[str]:
