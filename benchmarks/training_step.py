@@ -2,11 +2,14 @@
 
 python benchmarks/training_step.py [--sizes "0.7 M" "2.25 M" "35.7 M"] [--threads 2]
 
-All take the same step in the same process, in turns; memory is of a process each.
+All take the same step in the same process, in turns; memory is of a process each. Sizes that are not asked for stay in
+the results file as they are.
 """
 
 import argparse
+import json
 import sys
+from datetime import date
 from pathlib import Path
 
 import torch
@@ -14,14 +17,14 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "experiments"), str(ROOT / "benchmarks")]
 
-from provenance import Stopwatch, write  # noqa: E402
+from provenance import RESULTS, Stopwatch, write  # noqa: E402
 from rig import clock, peers  # noqa: E402
 from rig.step import batch, flops, training_step  # noqa: E402
 
 from ddpm_core.unet import parameter_count  # noqa: E402
 
 GEMM, N = "GEMM", 2048
-ROUNDS = {"0.7 M": 7, "2.25 M": 5, "35.7 M": 3}
+ROUNDS = {"0.7 M": 21, "2.25 M": 9, "35.7 M": 3}
 
 
 def compared(layout: peers.Layout, names: list[str], rounds: int, n: int = N) -> dict:
@@ -56,6 +59,14 @@ def alone(name: str, layout: peers.Layout, steps: int = 2) -> None:
     print(*clock.most_held(lambda: [step() for _ in range(steps)]))
 
 
+def measured_before(threads: int) -> dict[str, dict]:
+    """The sizes in the results file, if it was made with the same libraries and threads."""
+    path = RESULTS / "training_step.json"
+    found = json.loads(path.read_text())["results"] if path.exists() else {}
+    alike = found.get("versions") == peers.versions() and found.get("threads") == threads
+    return {size: found["sizes"][size] for size in peers.SIZES if alike and size in found["sizes"]}
+
+
 def told(sizes: dict[str, dict], threads: int) -> dict:
     """The results, and what each figure is."""
     return {
@@ -84,7 +95,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     if options.memory_of:
         return alone(options.memory_of, peers.SIZES[options.sizes[0]])
-    sizes: dict[str, dict] = {}
+    sizes = measured_before(options.threads)
     for size in options.sizes:
         layout = peers.SIZES[size]
         found = compared(layout, peers.entrants(), ROUNDS[size])
@@ -93,7 +104,8 @@ def main() -> None:
             print(size, name, row, flush=True)
         same = [row for name, row in found["rows"].items() if row["same_layout"] and name != peers.OURS]
         found["ours_is_faster_than_every_peer_by"] = min(row["ours_is_faster_by"][0] for row in same)
-        sizes[size] = {"layout": vars(layout), **found}
+        about = {"commit": stopwatch.commit, "date": date.today().isoformat(), "rounds": ROUNDS[size]}
+        sizes[size] = {"layout": vars(layout), **about, **found}
         write("training_step", told(sizes, options.threads), stopwatch)  # size by size: what is done is kept
 
 

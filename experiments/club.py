@@ -18,9 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from ddpm_core import data, devices, show
+from ddpm_core import data, devices, flow, show
 from ddpm_core.files import replace_file
-from ddpm_core.schedule import at
 from ddpm_core.seeds import rows_at, seeded
 from ddpm_core.unet import parameter_count
 
@@ -28,15 +27,14 @@ T, WIDTH, TOLD, BATCH = 16, 128, 192, 128  # TOLD: width of what carries the tim
 LR, FALL = 8e-4, 0.9  # Adam's rate, and what is left of it after each round
 ROUNDS = 14  # of 50 epochs: the description gives 0.9 and about 700 epochs, how often it falls is our guess
 PARAMETERS = 4_281_091  # of the original
-AMOUNT = torch.linspace(0, 1, T + 1, dtype=torch.float64)  # of noise; row 0 is clean data
+AMOUNT = flow.straight(T)  # of noise; row 0 is clean data
 
 Loss = Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]  # (net, x0, t, eps) -> scalar
 
 
 def blend(x0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
-    """x_t = (1 - t / T) x_0 + (t / T) eps: the same noise all along the line."""
-    amount = at(AMOUNT, t, like=x0)
-    return (1 - amount) * x0 + amount * eps
+    """x_t = (1 - t / T) x_0 + (t / T) eps: the same noise all along the line.   [chapter 16, Eq. 16.1]"""
+    return flow.blend(AMOUNT, x0, t, eps)
 
 
 def absolute(net: nn.Module, x0: Tensor, t: Tensor, eps: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from ddpm_core.cost import training_flops
 from ddpm_core.files import replace_file
 from ddpm_core.seeds import seeded
 
-SIZES = {16: 100_000, 32: 3_500_000}  # side -> images that the club's network sees; at 32 its own 700 epochs
+SIZES = {16: 60_000, 32: 3_500_000}  # side -> images that the club's network sees; at 32 its own 700 epochs
 SHOWN = 10  # pictures a rung
 RUNS = Path(__file__).resolve().parents[1] / "runs"
 
@@ -147,7 +147,7 @@ def report(folder: Path, w: World, options: argparse.Namespace, budget: float, c
 def plan(options: argparse.Namespace) -> None:
     """What each rung would compute."""
     shape = 3, options.size, options.size
-    budget = options.images * training_flops(club.Club(options.size), shape)
+    budget = options.images * training_flops(LADDER[0].network(options.size, club.T), shape)
     print(f"{budget / 1e12:,.1f} TFLOP a training")
     for rung in LADDER:
         if training_of(rung) is not rung:
@@ -176,7 +176,7 @@ def main() -> None:
     folder = RUNS / f"ladder{options.size}-{options.images}"
     folder.mkdir(parents=True, exist_ok=True)
     w = world(options.data, options.size)
-    budget = options.images * training_flops(club.Club(options.size), tuple(w.known.shape[1:]))
+    budget = options.images * training_flops(LADDER[0].network(options.size, club.T), tuple(w.known.shape[1:]))
     for seed in options.seeds:
         for name in options.rungs:
             kept(BY_NAME[name], w, seed, options, budget, folder)

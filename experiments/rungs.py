@@ -20,6 +20,7 @@ from ddpm_core.schedule import Schedule, at
 from ddpm_core.seeds import seeded
 
 OURS = recipe.CARS32
+SMALL = {16: (club.WIDTH // 2, recipe.FASHION32.channels)}  # the two networks at 16x16: narrower, for a CPU's sake
 CALLS, SAVE_EVERY = 16, 60  # network calls of the club's way to draw; seconds
 
 
@@ -96,17 +97,22 @@ class Waves(nn.Sequential):
         super().__init__(unet.SinusoidalEmbedding(club.TOLD), nn.Linear(club.TOLD, club.TOLD), nn.ReLU())
 
 
+def widths(side: int) -> tuple[int, tuple[int, ...]]:
+    """The width of the club's network, and those of our U-Net's levels, for pictures of this size."""
+    return SMALL.get(side, (club.WIDTH, OURS.channels))
+
+
 def clubs(side: int, steps: int) -> nn.Module:
-    return club.Club(side, club.Counted(steps))
+    return club.Club(side, club.Counted(steps), widths(side)[0])
 
 
 def with_waves(side: int, steps: int) -> nn.Module:
-    return club.Club(side, Waves())
+    return club.Club(side, Waves(), widths(side)[0])
 
 
 def ours(side: int, steps: int) -> nn.Module:
     """The recipe's U-Net; at 16x16 its first fold of 2x2 pixels is left out, so that its grids are the same."""
-    return unet.UNet(3, OURS.channels, attention=OURS.attention, patch=OURS.patch * side // 32)
+    return unet.UNet(3, widths(side)[1], attention=OURS.attention, patch=OURS.patch * side // 32)
 
 
 def without_attention(side: int, steps: int) -> nn.Module:

@@ -74,7 +74,17 @@ def test_the_top_is_our_recipe_for_cars(normal):
 def test_at_16_the_grids_are_those_of_32():
     with torch.device("meta"):
         small, large = (BY_NAME["attention"].network(side, 1000) for side in (16, 32))
-    assert (small.patch, large.patch) == (1, 2) and small.config["channels"] == large.config["channels"]
+    assert (small.patch, large.patch) == (1, 2)
+    assert len(small.config["channels"]) == len(large.config["channels"])
+
+
+def test_at_16_both_networks_are_narrower_and_cost_about_the_same():
+    with torch.device("meta"):
+        costs = {
+            side: [training_flops(BY_NAME[name].network(side, 16), (3, side, side)) for name in ("club", "attention")]
+            for side in (16, 32)
+        }
+    assert costs[16][0] < 0.1 * costs[32][0] and 0.5 < costs[16][0] / costs[16][1] < 2
 
 
 def test_without_attention_there_is_none():

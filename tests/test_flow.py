@@ -1,0 +1,171 @@
+"""The straight road: the club's blend, flow matching, and walking it in strides."""
+
+import math
+
+import pytest
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
+
+from ddpm_core import flow, schedule
+from ddpm_core.gaussian import q_sample
+from ddpm_core.sampler import last
+
+ROADS = pytest.mark.parametrize("amount", [flow.straight(16), flow.straight(1000), flow.straight(40) ** 2])
+
+
+def every_time(amount, normal, first=1):
+    """(x0, eps, t) with t = first..T."""
+    t = torch.arange(first, len(amount))
+    return normal(len(t), 3), normal(len(t), 3), t
+
+
+def as_schedule(amount):
+    """The schedule with a road's signal-to-noise ratios, without the last time, which has no signal."""
+    kept = flow.alpha_bar(amount)[:-1]
+    return schedule.from_betas(1 - kept[1:] / kept[:-1])
+
+
+# ---- the road --------------------------------------------------------------------------------------------------
+
+
+@ROADS
+def test_the_road_leads_from_the_picture_to_the_noise(amount, normal):
+    x0, eps = normal(4, 3), normal(4, 3)
+    T = len(amount) - 1
+    assert torch.equal(flow.blend(amount, x0, torch.zeros(4, dtype=torch.long), eps), x0)
+    assert torch.equal(flow.blend(amount, x0, torch.full((4,), T), eps), eps)
+
+
+@ROADS
+def test_on_a_road_every_stride_is_straight(amount, normal):
+    """With the true velocity a stride of any length, in either direction, leads to the blend of the same noise."""
+    x0, eps, t = every_time(amount, normal, first=0)
+    v, x_t = flow.velocity(x0, eps), flow.blend(amount, x0, t, eps)
+    for there in (torch.zeros_like(t), (t - 1).clamp(min=0), t.flip(0)):
+        torch.testing.assert_close(flow.stride(amount, v, x_t, t, there), flow.blend(amount, x0, there, eps))
+
+
+@ROADS
+def test_velocity_and_picture_say_the_same(amount, normal):
+    x0, eps, t = every_time(amount, normal)
+    v, x_t = flow.velocity(x0, eps), flow.blend(amount, x0, t, eps)
+    torch.testing.assert_close(flow.x0_from_velocity(amount, v, x_t, t), x0)
+    torch.testing.assert_close(flow.velocity_from_x0(amount, x0, x_t, t), v, rtol=1e-7, atol=1e-7)
+
+
+@ROADS
+def test_the_road_is_a_chain_on_another_scale(amount, normal):
+    x0, eps, t = every_time(amount, normal)
+    x0, eps, t = x0[:-1], eps[:-1], t[:-1]
+    scale = ((1 - amount) ** 2 + amount**2).sqrt()[t, None]
+    torch.testing.assert_close(flow.blend(amount, x0, t, eps), scale * q_sample(as_schedule(amount), x0, t, eps))
+    ratio = ((1 - amount) / amount)[1:-1] ** 2
+    torch.testing.assert_close(as_schedule(amount).snr[1:], ratio)
+
+
+def test_a_stride_is_that_of_diffusers(normal):
+    theirs = FlowMatchEulerDiscreteScheduler(num_train_timesteps=1000)
+    theirs.set_timesteps(sigmas=torch.linspace(1, 1 / 16, 16).tolist())
+    amount, x = flow.straight(16), normal(5, 3)
+    for k, t in enumerate(range(16, 0, -1)):
+        v, now = normal(5, 3), torch.full((5,), t)
+        wanted = theirs.step(v.float(), theirs.timesteps[k], x.float()).prev_sample
+        x = flow.stride(amount, v, x, now, now - 1)
+        torch.testing.assert_close(x.float(), wanted, rtol=1e-4, atol=1e-5)
+        x = wanted.double()
+
+
+# ---- what the best answer is -----------------------------------------------------------------------------------
+
+
+def test_the_best_answer_under_the_squared_error_is_a_stride_with_the_mean_velocity(mixture):
+    """E[x_{t-1} | x_t] is orthogonal to whatever can be made of x_t: what is left of x_{t-1} correlates with none."""
+    amount, t, n = flow.straight(16), 9, 200_000
+    chain, now = as_schedule(amount), torch.full((n,), t)
+    x0, eps = mixture.sample(n), torch.randn(n, 2, dtype=torch.float64)
+    x_t = flow.blend(amount, x0, now, eps)
+    scale = ((1 - amount[t]) ** 2 + amount[t] ** 2).sqrt()
+    v = flow.velocity_from_x0(amount, mixture.denoise(chain, x_t / scale, now), x_t, now)
+    left = flow.blend(amount, x0, now - 1, eps) - flow.stride(amount, v, x_t, now, now - 1)
+    for seen in (torch.ones(n, 1), x_t, x_t**2, torch.sin(3 * x_t), x_t.flip(1)):
+        products = left * seen
+        assert (products.mean(0).abs() < 4 * products.std(0) / math.sqrt(n)).all()
+    wrong = left + 0.05 * x_t
+    assert ((wrong * x_t).mean(0).abs() > 4 * (wrong * x_t).std(0) / math.sqrt(n)).all()
+
+
+def perfect(mixture, amount):
+    """The mean velocity in a mixture, (x_t, t) -> v."""
+    chain, T = as_schedule(amount), len(amount) - 1
+    scale = ((1 - amount) ** 2 + amount**2).sqrt()
+
+    def velocity(x_t, t):
+        if t[0] == T:  # pure noise tells nothing
+            return flow.velocity_from_x0(amount, mixture.mean.expand_as(x_t), x_t, t)
+        x0_hat = mixture.denoise(chain, x_t / scale[t][:, None], t)
+        return flow.velocity_from_x0(amount, x0_hat, x_t, t)
+
+    return velocity
+
+
+def test_many_small_strides_recover_the_data(mixture):
+    amount = flow.straight(400)
+    x0 = last(flow.walk(perfect(mixture, amount), amount, torch.randn(20_000, 2, dtype=torch.float64)))
+    torch.testing.assert_close(x0.mean(0), mixture.mean, atol=0.03, rtol=0)
+    torch.testing.assert_close(torch.cov(x0.T), mixture.covariance, atol=0.04, rtol=0)
+
+
+def test_walking_every_time_is_asking_for_the_next_picture_again_and_again(mixture, normal):
+    amount, x = flow.straight(16), normal(6, 2)
+    velocity = perfect(mixture, amount)
+    seen = dict(flow.walk(velocity, amount, x))
+    assert list(seen) == list(range(16, -1, -1)) and torch.equal(seen[16], x)
+    for t in range(16, 0, -1):
+        x = x - velocity(x, torch.full((6,), t)) / 16
+        torch.testing.assert_close(seen[t - 1], x)
+
+
+@pytest.mark.parametrize("T", [4, 16, 200])
+@pytest.mark.parametrize("s", [0.02, 0.3, 1.0])
+def test_the_standard_deviation_of_a_walk_is_a_product(T, s, normal):
+    """In a Gaussian world the mean velocity is linear, and so is the walk."""
+    a = flow.straight(T)
+    pull = (a - (1 - a) * s**2) / ((1 - a) ** 2 * s**2 + a**2)
+    x_T = normal(5, 2)
+    x0 = last(flow.walk(lambda x, t: pull[t][:, None] * x, a, x_T))
+    torch.testing.assert_close(x0, math.prod(1 - pull[t].item() / T for t in range(1, T + 1)) * x_T)
+
+
+def test_pull_is_the_slope_of_the_mean_velocity():
+    """E[eps - x_0 | x_t] for x_0 ~ N(0, s^2), by its covariance with x_t."""
+    a, s, n = 0.4, 0.5, 400_000
+    x0, eps = s * torch.randn(n, dtype=torch.float64), torch.randn(n, dtype=torch.float64)
+    x_t = (1 - a) * x0 + a * eps
+    measured = ((eps - x0) * x_t).mean() / (x_t**2).mean()
+    assert measured.item() == pytest.approx((a - (1 - a) * s**2) / ((1 - a) ** 2 * s**2 + a**2), abs=0.01)
+
+
+# ---- bad input -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("T", [0, -3, 1.5, "16"])
+def test_a_road_needs_a_number_of_steps(T):
+    with pytest.raises(ValueError, match="need a whole number of steps T of at least 1"):
+        flow.straight(T)
+
+
+@pytest.mark.parametrize("times", [[16], [15, 0], [16, 4], [16, 8, 8, 0], [16, 4, 8, 0], [0, 16]])
+def test_a_walk_needs_falling_times(times, normal):
+    with pytest.raises(ValueError, match="need falling times from T = 16 to 0, but got"):
+        last(flow.walk(lambda x, t: x, flow.straight(16), normal(2, 3), times))
+
+
+def test_no_gradient_is_kept_on_a_walk():
+    w = torch.ones((), requires_grad=True)
+    x0 = last(flow.walk(lambda x, t: w * x, flow.straight(4), torch.ones(2, 1)))
+    assert not x0.requires_grad
+
+
+def test_a_road_needs_one_time_per_example(normal):
+    with pytest.raises(ValueError, match="need one time per example"):
+        flow.blend(flow.straight(16), normal(3, 2), torch.tensor([1, 2]), normal(3, 2))
