@@ -33,7 +33,7 @@ def blend(amount: Tensor, x0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
 
 
 def velocity(x0: Tensor, eps: Tensor) -> Tensor:
-    """eps - x_0: how x_t changes with the amount of noise, the same all along the road.   [Lipman 2023; Liu 2023]"""
+    """eps - x_0: how x_t changes with the amount of noise, the same all along the road.   [Lipman 2022; Liu 2022]"""
     return eps - x0
 
 

@@ -164,7 +164,8 @@ def as_the_club(rung: "Rung", net: nn.Module, job: Job) -> tuple[nn.Module, nn.M
     net, batch = net.to(job.device), club.BATCH
     steps = job.steps(net, batch)
     batch_at = club.batches(job.images, rung.way.T, batch, job.seed)
-    run = list(club.train(net, batch_at, rung.loss, steps, job.file, SAVE_EVERY))
+    file = job.file.with_suffix(".training")  # of torch's own format
+    run = list(club.train(net, batch_at, rung.loss, steps, file, SAVE_EVERY))
     return net, None, _took(steps, batch, run[-1][2] if run else 0.0, [loss for _, loss, _ in run])
 
 

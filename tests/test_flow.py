@@ -169,3 +169,28 @@ def test_no_gradient_is_kept_on_a_walk():
 def test_a_road_needs_one_time_per_example(normal):
     with pytest.raises(ValueError, match="need one time per example"):
         flow.blend(flow.straight(16), normal(3, 2), torch.tensor([1, 2]), normal(3, 2))
+
+
+def test_the_absolute_error_follows_the_majority(normal):
+    """Two pictures, +1 with probability 0.3: of all answers for x_{t-1}, the one towards the likelier picture has the
+    smallest mean absolute error, and the mean velocity's the smallest mean squared one."""
+    T, p, n = 16, 0.3, 100_000
+    amount = flow.straight(T)
+    x0 = torch.where(torch.rand(n, 1, dtype=torch.float64) < p, 1.0, -1.0).double()
+    for t in (4, 8, 12):
+        now, a = torch.full((n,), t), amount[t]
+        x_t = flow.blend(amount, x0, now, normal(n, 1))
+        light = torch.sigmoid(math.log(p / (1 - p)) + 2 * (1 - a) * x_t / a**2)
+        assert light.mean().item() == pytest.approx(p, abs=0.01)
+        answers = {
+            "mean": 2 * light - 1,
+            "majority": torch.where(light > 0.5, 1.0, -1.0).double(),
+            "half-way": light - 0.5 + torch.where(light > 0.5, 0.5, -0.5),
+        }
+        miss = {}
+        following = flow.blend(amount, x0, now - 1, (x_t - (1 - a) * x0) / a)
+        for name, x0_hat in answers.items():
+            v = flow.velocity_from_x0(amount, x0_hat, x_t, now)
+            miss[name] = flow.stride(amount, v, x_t, now, now - 1) - following
+        assert min(miss, key=lambda name: miss[name].abs().mean()) == "majority"
+        assert min(miss, key=lambda name: (miss[name] ** 2).mean()) == "mean"

@@ -202,12 +202,14 @@ def test_a_rung_at_a_time_until_all_are_measured(small, tmp_path, monkeypatch, c
         assert attention[key] == average[key] == sampled[key]
     assert attention["frechet"] != sampled["frechet"]
     assert (tmp_path / "ladder16.png").is_file()
-    kept = {path.stem for path in (tmp_path / "runs" / "ladder16-12").glob("*.safetensors")}
+    folder = tmp_path / "runs" / "ladder16-12"
+    kept = {path.stem for path in folder.iterdir() if path.suffix in (".safetensors", ".training")}
     assert kept == {f"{rungs.training_of(rung).name}-0" for rung in rungs.LADDER}
 
 
-def test_a_training_goes_on_where_it_was_stopped(small, tmp_path, monkeypatch):
-    whole = small("--rungs", "trainer")["results"]["rungs"]["trainer"]["runs"][0]
+@pytest.mark.parametrize("name", ["club", "trainer"])
+def test_a_training_goes_on_where_it_was_stopped(name, small, tmp_path, monkeypatch):
+    whole = small("--rungs", name)["results"]["rungs"][name]["runs"][0]
     folder = tmp_path / "runs" / "ladder16-12"
     for path in folder.iterdir():
         path.unlink()
@@ -223,9 +225,9 @@ def test_a_training_goes_on_where_it_was_stopped(small, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "run", partial(trainer.run, report_every=1))
     monkeypatch.setattr(Rung, "loss", stopped)
     with pytest.raises(KeyboardInterrupt):
-        small("--rungs", "trainer")
+        small("--rungs", name)
     monkeypatch.setattr(Rung, "loss", plain)
-    again = small("--rungs", "trainer")["results"]["rungs"]["trainer"]["runs"][0]
+    again = small("--rungs", name)["results"]["rungs"][name]["runs"][0]
     assert again["frechet"] == whole["frechet"] and again["images"] == whole["images"]
 
 

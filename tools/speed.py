@@ -118,18 +118,22 @@ def equal_seconds(results: dict) -> list[str]:
     return [table(heads, rows)]
 
 
+UNITS = {"gflop": "GFLOP", "T": "T"}
+
+
 def growth(results: dict) -> list[str]:
     """What grows, and by how much more than the arithmetic says."""
     parts, sizes = [], {"resolution": ("side", "gflop"), "batch": ("batch", "gflop"), "steps_of_a_chain": ("T", "T")}
     for name, (key, unit) in sizes.items():
-        rows, more = results[name]["rows"], ["", *(f"{x:.2f}" for x in results[name]["growth"])]
-        heads = [name.replace("_", " "), *([] if unit == key else [unit]), "seconds", "grew more than that by"]
+        rows, growths = results[name]["rows"], ["", *(f"{x:.2f}" for x in results[name]["growth"])]
+        more = f"growth of seconds / of {UNITS[unit]}"
+        heads = [name.replace("_", " "), *([] if unit == key else [UNITS[unit]]), "seconds", more]
         lines = [
             [str(row[key]), *([] if unit == key else [f"{row[unit]:g}"]), between(row["seconds"]), grew]
-            for row, grew in zip(rows, more, strict=True)
+            for row, grew in zip(rows, growths, strict=True)
         ]
         parts.append(table(heads, lines))
-    return parts
+    return [*parts, "Below 1 the seconds grow more slowly than what is to be computed, above it faster."]
 
 
 def processes(results: dict) -> list[str]:
