@@ -74,8 +74,12 @@ def of_cars(results: dict) -> str:
 
 def of_evaluation(results: dict) -> str:
     """From python -m ddpm_core evaluate --json: what was measured of the drawn images."""
-    rows = results["rows"]
-    found = [f"{name} {row['drawn']:.4g}" for name, row in rows.items() if "drawn" in row]
+    rows, names = results["rows"], {"frechet": "Frechet distance", "fid": "FID"}
+
+    def beside(row: dict) -> str:
+        return f" (real {row['real']:.4g})" if row.get("real") is not None else ""
+
+    found = [f"{names.get(key, key)} {row['drawn']:.4g}{beside(row)}" for key, row in rows.items() if "drawn" in row]
     found += [f"at most {rows['bits_per_dim']['bound']:.4g} bits per dimension"] if "bits_per_dim" in rows else []
     return f"{results['training']['minutes']:.1f} minutes; " + ", ".join(found)
 

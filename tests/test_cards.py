@@ -37,6 +37,17 @@ def test_a_model_is_credited_with_its_own_figures(shelf):
     assert file_sha256(folder / "fashion32.safetensors") in text
 
 
+def test_what_was_evaluated_of_this_very_file_counts_first(shelf):
+    folder, _ = shelf
+    rows = {"recognised": {"drawn": 0.5, "real": 0.75}, "edges": {"drawn": 3.0, "real": None}}
+    of = {"model_sha256": file_sha256(folder / "fashion32.safetensors")}
+    of["results"] = {"training": {"minutes": 7.0}, "rows": rows}
+    (folder / "a.json").write_text(json.dumps(of | {"model_sha256": "another's"}))
+    assert "(fashion32.json)" in cards.page(folder)
+    (folder / "a.json").write_text(json.dumps(of))
+    assert "| measured | 7.0 minutes; recognised 0.5 (real 0.75), edges 3 (a.json) |" in cards.page(folder)
+
+
 def test_figures_of_another_training_are_not_its_own(shelf):
     folder, change = shelf
     for other in ({"loss": 0.5}, {"images_seen": 1}):

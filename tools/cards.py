@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ddpm_core import card, checkpoint
 from ddpm_core.checkpoint import Trained
-from ddpm_core.cookbook import BY_NAME, NOT_MEASURED
+from ddpm_core.cookbook import BY_NAME, NOT_MEASURED, of_evaluation
 from ddpm_core.files import file_sha256
 
 RESULTS = Path(__file__).resolve().parent.parent / "book" / "results"
@@ -30,7 +30,12 @@ def page(folder: Path = RESULTS) -> str:
 
 
 def measured(path: Path, trained: Trained) -> dict[str, str]:
-    """What the results file of the same name found, if it is of this very training: as many images, the same loss."""
+    """What `evaluate --json` found of this very file; else the results file of the same name, if it is of this very
+    training: as many images, the same loss."""
+    mine = file_sha256(path)
+    for other in sorted(path.parent.glob("*.json")):
+        if (found := json.loads(other.read_text())).get("model_sha256") == mine:
+            return {"measured": f"{of_evaluation(found['results'])} ({other.name})"}
     beside, plan = path.with_suffix(".json"), BY_NAME.get(path.stem)
     if plan is None or not beside.is_file():
         return {"measured": NOT_MEASURED}
