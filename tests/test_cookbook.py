@@ -212,7 +212,7 @@ def test_what_nobody_has_run_is_not_measured(squares):
 def test_what_was_measured_is_read_from_its_file(squares, tmp_path):
     shelve(squares, tmp_path)
     said = cookbook.measured(BY_NAME["squares"])
-    assert said == "12.5 minutes; recognised 0.875, at most 3.654 bits per dimension (an abacus, 1642-01-01)"
+    assert said == "12.5 minutes; recognised 0.875 (real 0.9), at most 3.654 bits per dimension (an abacus, 1642-01-01)"
 
 
 def test_a_file_that_another_recipe_made_is_refused(squares, tmp_path):
