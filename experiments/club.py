@@ -101,14 +101,14 @@ class Block(nn.Module):
 
 
 class Counted(nn.Sequential):
-    """The number of steps done, T - t, as it is, through one linear layer."""
+    """The number of steps done, in sixteenths of the way (with 16 steps T - t as it is), through one linear layer."""
 
     def __init__(self, steps: int):
         super().__init__(*_dense(1, TOLD))
         self.steps = steps
 
     def forward(self, t: Tensor) -> Tensor:
-        return super().forward((self.steps - t)[:, None].float())
+        return super().forward((self.steps - t)[:, None].float() * (T / self.steps))
 
 
 def _dense(n_in: int, n_out: int) -> list[nn.Module]:

@@ -91,7 +91,7 @@ VELOCITY = Question(
 
 
 class Waves(nn.Sequential):
-    """Sines and cosines of t, at many frequencies, where the club had the bare number."""
+    """Sines and cosines of t, at many frequencies, where the club had the bare number; and no LayerNorm behind them."""
 
     def __init__(self):
         super().__init__(unet.SinusoidalEmbedding(club.TOLD), nn.Linear(club.TOLD, club.TOLD), nn.ReLU())
@@ -123,13 +123,23 @@ def without_attention(side: int, steps: int) -> nn.Module:
     return net
 
 
-def straight(rung: "Rung", net: nn.Module, x_T: Tensor, seed: int) -> Tensor:
-    """CALLS times from one picture to a cleaner one, nothing random in between."""
-    x, times = x_T, [round(rung.way.T * (1 - k / CALLS)) for k in range(CALLS + 1)]
+def straight(rung: "Rung", net: nn.Module, x_T: Tensor, seed: int, calls: int = CALLS) -> Tensor:
+    """So many times from one picture to a cleaner one, nothing random in between."""
+    x, times = x_T, [round(rung.way.T * (1 - k / calls)) for k in range(calls + 1)]
     for t, t_prev in pairwise(times):
         now, then = (torch.full((len(x),), k) for k in (t, t_prev))
         x = rung.asks.step(rung.way, net(x, now), x, now, then)
     return x
+
+
+def more_calls(rung: "Rung", net: nn.Module, x_T: Tensor, seed: int) -> Tensor:
+    """As `straight`, with the recipe's number of calls."""
+    return straight(rung, net, x_T, seed, OURS.steps)
+
+
+def held(rung: "Rung", net: nn.Module, x_T: Tensor, seed: int) -> Tensor:
+    """The recipe's calls with x0_hat held to [-1, 1], still nothing random in between."""
+    return sampler.last(recipe.SAMPLERS["ddim"](denoiser(rung, net), rung.way.schedule, x_T, OURS.steps, None))
 
 
 def recipes(rung: "Rung", net: nn.Module, x_T: Tensor, seed: int) -> Tensor:
@@ -232,16 +242,22 @@ def _climb(first: Rung, *changes: dict) -> list[Rung]:
 
 LADDER = _climb(
     Rung(),
-    dict(name="trainer", change="our trainer: warm-up, a falling rate, gradients cut to 1", trained=as_we_do),
+    dict(
+        name="trainer",
+        change="our trainer: half the batch, 2.5 times the rate, warm-up, a longer fall, gradients cut, Adam's 0.99",
+        trained=as_we_do,
+    ),
     dict(name="squared", change="the squared error", error=torch.square),
-    dict(name="variance", change="noise that preserves the variance", way=preserving(schedule.cosine(16))),
+    dict(name="variance", change="the cosine schedule in 16 steps", way=preserving(schedule.cosine(16))),
     dict(name="velocity", change="asked for v, not for the next picture", asks=VELOCITY),
     dict(name="T", change="1000 times to train at, still 16 calls to draw", way=preserving(schedule.cosine(1000))),
     dict(name="clock", change="the time as sines and cosines", network=with_waves),
     dict(name="unet", change="our U-Net, without attention", network=without_attention),
     dict(name="attention", change="attention", network=ours),
     dict(name="average", change="averaged weights", averaged=True),
-    dict(name="sampler", change="50 calls of DDIM with eta 1, x_0 held to [-1, 1]", draws=recipes),
+    dict(name="calls", change="50 calls to draw, not 16", draws=more_calls),
+    dict(name="clamp", change="x_0 held to [-1, 1]", draws=held),
+    dict(name="sampler", change="fresh noise in each call: DDIM with eta 1", draws=recipes),
     dict(name="flips", change="mirrored cars", flips=True),
 )
 BY_NAME = {rung.name: rung for rung in LADDER}

@@ -81,6 +81,6 @@ def _as_noisy(function) -> None:
 
 CHECKS = {
     "16.1": Exercise("16.3 gives the velocity from x_t and the next picture; 16.4 walks it back.", _picture),
-    "16.2": Exercise("one factor of 16.6 for each t from T down to 1, multiplied; then divide by s.", _width),
+    "16.2": Exercise("one factor of 16.8 for each t from T down to 1, multiplied; then divide by s.", _width),
     "16.3": Exercise("the cosine schedule keeps signal cos(u) and noise sin(u), u = share * pi / 2.", _as_noisy),
 }
