@@ -131,8 +131,8 @@ def report(folder: Path, w: World, options: argparse.Namespace, budget: float, c
         "priced": options.priced,
         "budget_flops": float(f"{budget:.4g}"),
         "club_images": options.images,
-        "note": "each rung is the one before it with one change (a bundle where `change` says so), trained with the same number of floating-point "
-        "operations (images x FLOPs of an image, there and back): what the club's network spends on club_images "
+        "note": "each rung is the one before it with one change (a bundle where `change` says so), trained with the "
+        "same number of floating-point operations (images x FLOPs of an image, there and back): what the club's network spends on club_images "
         "images; `training` names the rung whose weights it uses; minutes: of the clock, for the training; loss: mean "
         "over its last twentieth; frechet: of `samples` drawn cars to the known ones in the features of a small "
         "classifier of all ten classes, so not FID; recognised: share that it calls cars; edges: mean difference of "

@@ -8,7 +8,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 
 from ddpm_core import flow, schedule
 from ddpm_core.gaussian import q_sample
-from ddpm_core.sampler import last
+from ddpm_core.sampler import ddim, ddim_step, even_times, last
 
 ROADS = pytest.mark.parametrize("amount", [flow.straight(16), flow.straight(1000), flow.straight(40) ** 2])
 
@@ -134,6 +134,35 @@ def test_the_standard_deviation_of_a_walk_is_a_product(T, s, normal):
     x_T = normal(5, 2)
     x0 = last(flow.walk(lambda x, t: pull[t][:, None] * x, a, x_T))
     torch.testing.assert_close(x0, math.prod(1 - pull[t].item() / T for t in range(1, T + 1)) * x_T)
+
+
+@pytest.mark.parametrize("calls", [3, 16, 50])
+@pytest.mark.parametrize("s", [0.05, 1.0, 8.0])
+def test_a_walk_keeps_the_product_of_the_cosines_of_its_angles(calls, s):
+    """Of the deviation of Gaussian data, on the line and on the cosine schedule alike."""
+    x_T = torch.ones(1, 1, dtype=torch.float64)
+    a, chain = flow.straight(calls), schedule.cosine(1000)
+    pull = (a - (1 - a) * s**2) / ((1 - a) ** 2 * s**2 + a**2)
+    walked = last(flow.walk(lambda x, t: pull[t][:, None] * x, a, x_T)).item() / s
+    assert walked == pytest.approx(torch.atan2(a, s * (1 - a)).diff().cos().prod().item())
+    kept, road = chain.alpha_bar, even_times(chain, calls)
+    gain = kept.sqrt() * s**2 / (kept * s**2 + 1 - kept)
+    leapt = last(ddim(lambda x, t: gain[t][:, None] * x, chain, x_T, road)).item() / s
+    angles = torch.atan2((1 - kept).sqrt(), s * kept.sqrt())[road]
+    start = torch.sqrt(kept[-1] * s**2 + 1 - kept[-1]).item()  # x_T should have this deviation, and has 1
+    assert leapt * start == pytest.approx(angles.diff().cos().prod().item())
+
+
+@ROADS
+def test_a_stride_is_a_leap_of_ddim(amount, normal):
+    """On the scale that preserves the variance, and between any two times that have some signal."""
+    x0_hat, eps, t = every_time(amount, normal)
+    x0_hat, eps, t = x0_hat[:-1], eps[:-1], t[:-1]
+    there, scale = t // 2, ((1 - amount) ** 2 + amount**2).sqrt()[:, None]
+    x_t = flow.blend(amount, x0_hat, t, eps)
+    strode = flow.stride(amount, flow.velocity(x0_hat, eps), x_t, t, there)
+    leapt = ddim_step(as_schedule(amount), x_t / scale[t], t, there, x0_hat, torch.zeros_like(x_t), eta=0.0)
+    torch.testing.assert_close(strode / scale[there], leapt, rtol=1e-6, atol=1e-7)
 
 
 def test_pull_is_the_slope_of_the_mean_velocity():
