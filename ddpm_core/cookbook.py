@@ -65,23 +65,26 @@ def of_garments(results: dict) -> str:
 
 
 def of_cars(results: dict) -> str:
-    """From experiments/cars32.py, which has no judge."""
-    return (
-        f"{results['minutes']:.1f} minutes; {results['images_seen']:,} images seen, edges "
-        f"{results['gradient_energy_of_real']:.2f} of real ones"
-    )
+    """From experiments/cars32.py."""
+    begin = f"{results['minutes']:.1f} minutes; {results['images_seen']:,} images seen"
+    return f"{begin}, {_measured(results['rows'])}" if "rows" in results else begin
 
 
 def of_evaluation(results: dict) -> str:
     """From python -m ddpm_core evaluate --json: what was measured of the drawn images."""
-    rows, names = results["rows"], {"frechet": "Frechet distance", "fid": "FID"}
+    return f"{results['training']['minutes']:.1f} minutes; {_measured(results['rows'])}"
+
+
+def _measured(rows: dict) -> str:
+    """Each measurement of drawn images, beside that of real ones where there is one."""
+    names = {"frechet": "Frechet distance", "fid": "FID"}
 
     def beside(row: dict) -> str:
         return f" (real {row['real']:.4g})" if row.get("real") is not None else ""
 
     found = [f"{names.get(key, key)} {row['drawn']:.4g}{beside(row)}" for key, row in rows.items() if "drawn" in row]
     found += [f"at most {rows['bits_per_dim']['bound']:.4g} bits per dimension"] if "bits_per_dim" in rows else []
-    return f"{results['training']['minutes']:.1f} minutes; " + ", ".join(found)
+    return ", ".join(found)
 
 
 PLAIN = Plan("what --data holds, by the recipe that suits it", data="digits", steps=600)

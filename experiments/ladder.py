@@ -132,13 +132,14 @@ def report(folder: Path, w: World, options: argparse.Namespace, budget: float, c
         "budget_flops": float(f"{budget:.4g}"),
         "club_images": options.images,
         "note": "each rung is the one before it with one change (a bundle where `change` says so), trained with the "
-        "same number of floating-point operations (images x FLOPs of an image, there and back): what the club's network spends on club_images "
-        "images; `training` names the rung whose weights it uses; minutes: of the clock, for the training; loss: mean "
-        "over its last twentieth; frechet: of `samples` drawn cars to the known ones in the features of a small "
-        "classifier of all ten classes, so not FID; recognised: share that it calls cars; edges: mean difference of "
-        "neighbouring pixels over that of real cars; bits_per_dim: on `priced` held-out cars, variance beta, x0_hat "
-        "held to [-1, 1], null where the model defines no density or none was asked for; real: as many held-out cars; "
-        "the picture: one row a rung as listed in `pictures`, the same x_T in all, seed of the first run",
+        "same number of floating-point operations (images x FLOPs of an image, there and back): what the "
+        "club's network spends on club_images images; `training` names the rung whose weights it uses; "
+        "minutes: of the clock, for the training; loss: mean over its last twentieth; frechet: of `samples` "
+        "drawn cars to the known ones in the features of a small classifier of all ten classes, so not FID; "
+        "recognised: share that it calls cars; edges: mean difference of neighbouring pixels over that of "
+        "real cars; bits_per_dim: on `priced` held-out cars, variance beta, x0_hat held to [-1, 1], null "
+        "where the model defines no density or none was asked for; real: as many held-out cars; the "
+        "picture: one row a rung as listed in `pictures`, the same x_T in all, seed of the first run",
     }
     minutes = {run["training"] + str(run["seed"]): run["minutes"] for run in runs}  # each training once
     write(name, results, clock, w.sha256, show.device_name(options.device), sum(minutes.values()))
