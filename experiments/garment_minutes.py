@@ -183,7 +183,7 @@ def main() -> None:
     made = [kept(w, *one) for one in plan]
     runs = [found for found, _ in made]
     strips = [pictures for found, pictures in made if found["seed"] == options.seeds[0]]
-    sheet = show.tile(torch.cat(strips), columns=COLUMNS, enlarge=2)
+    sheet = show.tile(torch.cat(strips), columns=COLUMNS, gap=0)
     replace_file(RESULTS / "garment_minutes.png", lambda temporary: sheet.save(temporary, format="png", optimize=True))
     results = {
         "minutes": summary(runs),

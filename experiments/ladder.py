@@ -116,7 +116,7 @@ def report(folder: Path, w: World, options: argparse.Namespace, budget: float, c
         rows[rung.name] = {"change": rung.change, "runs": plain or "not measured"}
     name, side = f"ladder{options.size}", w.known.shape[-1]
     if strips:
-        sheet = show.tile(torch.cat(strips), columns=len(strips[0]), enlarge=64 // side)
+        sheet = show.tile(torch.cat(strips), columns=len(strips[0]), gap=0)
         replace_file(RESULTS / f"{name}.png", lambda temporary: sheet.save(temporary, format="png", optimize=True))
     held = w.judge.features(w.held[: options.samples])
     results = {
