@@ -242,11 +242,7 @@ def _climb(first: Rung, *changes: dict) -> list[Rung]:
 
 LADDER = _climb(
     Rung(),
-    dict(
-        name="trainer",
-        change="our trainer: half the batch, 2.5 times the rate, warm-up, a longer fall, gradients cut, Adam's 0.99",
-        trained=as_we_do,
-    ),
+    dict(name="trainer", change="our trainer: other batch and rate, a fall to nothing, ...", trained=as_we_do),
     dict(name="squared", change="the squared error", error=torch.square),
     dict(name="variance", change="the cosine schedule in 16 steps", way=preserving(schedule.cosine(16))),
     dict(name="velocity", change="asked for v, not for the next picture", asks=VELOCITY),
