@@ -32,7 +32,7 @@ test: lint
 	@$(MAKE) --no-print-directory colab NAMES=01-forward-process
 	@$(MAKE) --no-print-directory book
 	@$(BIN)/python tests/browser/chromium.py || $(BIN)/python -m playwright install chromium || true
-	@$(BIN)/python -m pytest -q tests/browser
+	@$(BIN)/python -m pytest -q -n 2 tests/browser
 
 # The widgets with the ipywidgets and ipython of Colab, which are years older than ours.
 colab: $(READY)

@@ -168,7 +168,9 @@ def test_page(open_page, path, look):
     """Opens quietly, stays on its site, axe finds nothing, nothing sticks out."""
     page = open_page(path, **LOOKS[look])
     page.log.console_errors = [text for text in page.log.console_errors if text not in CONSOLE]
-    found = page.log.complaints() + violations(page) + badly_set(page)
+    found = page.log.complaints() + violations(page)
+    if look == "light":
+        found += badly_set(page)  # which is the same in every look, and takes a while on a page full of equations
     if look == "phone":
         found += sideways(page) + cut_off(page)
     assert not found, "\n".join(["", *found])
