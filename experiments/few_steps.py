@@ -8,7 +8,6 @@ they are drawn anew.
 """
 
 import argparse
-import statistics
 import time
 from collections import deque
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from pathlib import Path
 import chains
 import torch
 import torch.nn.functional as F
-from provenance import RESULTS, Stopwatch, write
+from provenance import RESULTS, Stopwatch, spread, write
 from torch import Tensor
 
 from ddpm_core import checkpoint, data, evaluate, recipe, sampler, schedule, shelf, show, times, trainer, unet, variance
@@ -166,14 +165,6 @@ def seconds(make: Callable[[int], Subject], on: str) -> dict[str, dict[str, floa
             found.setdefault(row, {})[str(calls)] = float(f"{total / TIMED:.4g}")
         replace_file(path, lambda temporary: torch.save(found, temporary))
     return torch.load(path)
-
-
-def spread(values: list[float]) -> list[float | None]:
-    """Mean, and standard deviation over the seeds if there are several."""
-    return [
-        float(f"{statistics.mean(values):.4g}"),
-        float(f"{statistics.stdev(values):.2g}") if len(values) > 1 else None,
-    ]
 
 
 def summary(runs: list[dict]) -> dict:

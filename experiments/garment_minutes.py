@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from provenance import RESULTS, Stopwatch, write
+from provenance import RESULTS, Stopwatch, spread, write
 from torch import Tensor
 
 from ddpm_core import bound, checkpoint, cookbook, data, evaluate, recipe, sampler, show, trainer
@@ -147,12 +147,6 @@ def gemm() -> float:
         a @ b
         seconds.append(time.process_time() - began)
     return round(2 * 2048**3 / statistics.median(seconds) / 1e9, 1)
-
-
-def spread(values: list[float]) -> list[float | None]:
-    """Mean and standard deviation over the seeds."""
-    deviation = float(f"{statistics.stdev(values):.2g}") if len(values) > 1 else None
-    return [float(f"{statistics.mean(values):.4g}"), deviation]
 
 
 def summary(runs: list[dict]) -> dict:

@@ -1,6 +1,7 @@
 """What every results file says about itself: how, on what, when and for how long it was made."""
 
 import json
+import statistics
 import subprocess
 import sys
 import time
@@ -59,6 +60,12 @@ def write(
     replace_file(path, lambda temporary: temporary.write_text(json.dumps(about, indent=1) + "\n"))
     print(f"wrote {path.name}")
     return path
+
+
+def spread(values: list[float]) -> list[float | None]:
+    """Mean, and standard deviation over the seeds if there are several."""
+    deviation = float(f"{statistics.stdev(values):.2g}") if len(values) > 1 else None
+    return [float(f"{statistics.mean(values):.4g}"), deviation]
 
 
 def _public(argument: str) -> str:

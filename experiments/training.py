@@ -16,7 +16,7 @@ from pathlib import Path
 
 import chains
 import torch
-from provenance import RESULTS, Stopwatch, write
+from provenance import RESULTS, Stopwatch, spread, write
 from torch import Tensor, nn
 
 from ddpm_core import bound, evaluate, recipe, sampler, schedule, show, trainer
@@ -121,11 +121,6 @@ def kept(w: chains.World, decay: str, seed: int, steps: int) -> tuple[dict, Tens
         made = one_run(w, decay, seed, steps)
         replace_file(path, lambda temporary: torch.save(made, temporary))
     return torch.load(path)
-
-
-def spread(values: list[float]) -> list[float]:
-    """Mean and standard deviation over the seeds."""
-    return [float(f"{statistics.mean(values):.4g}"), float(f"{statistics.stdev(values):.2g}")]
 
 
 def lengths(rate: int) -> list[int]:

@@ -75,3 +75,5 @@ def test_the_third_answer_is_where_the_cosine_schedule_is_as_noisy():
     for t in range(1, 16):
         there = cosine.alpha_bar[round(1000 * answer(t, 16))]
         assert abs(there - flow.alpha_bar(amount)[t]) < 0.02
+    apart = [abs(answer(t, 1000) - t / 1000) for t in range(1001)]
+    assert 0.04 < max(apart) < 0.05  # "nowhere more than 5 percent of the way"
