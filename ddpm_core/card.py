@@ -34,7 +34,7 @@ def card(trained: Trained, file: Path, *, name: str, results: dict | None = None
         "## How to load it",
         f"```bash\npip install git+{shelf.repository()}\n"
         f"python -m ddpm_core sample {source} --n 60 --out samples.png\n```",
-        "```python\nfrom ddpm_core import checkpoint, recipe\n\n"
+        f"```python\nfrom ddpm_core import checkpoint, recipe{', told' if trained.net.vocabulary else ''}\n\n"
         f'trained = checkpoint.load("{source}", sha256="{file_sha256(file)}")\n'
         f"{_drawing(trained)}\n```",
         "A file with another sha256, or with a weight too many or too few, is refused.",
@@ -51,7 +51,7 @@ def front_matter(trained: Trained) -> str:
     lines = [
         "license: mit",
         MARK,
-        "pipeline_tag: unconditional-image-generation",
+        f"pipeline_tag: {'text-to-image' if trained.net.vocabulary else 'unconditional-image-generation'}",
         "tags:",
         "- diffusion",
         "- ddpm",
@@ -65,25 +65,29 @@ def facts(trained: Trained) -> dict[str, str]:
     """What the header says of the making, in words; what it does not say is left out."""
     about, config, schedule = trained.about, trained.net.config, trained.schedule
     size = "x".join(map(str, [config["in_channels"], *about["size"]]))
-    told = {
+    found = {
         "recipe": about.get("recipe"),
         "data": about.get("data"),
         "class": about.get("only"),
         "sha256 of the data": about.get("data_sha256"),
-        "images": f"{size}, {'no classes' if not trained.net.num_classes else f'{trained.net.num_classes} classes'}",
+        "images": f"{size}, {_told(trained) or 'no classes'}",
         "network": f"{parameter_count(trained.net):,} parameters, widths {', '.join(map(str, config['channels']))}",
         "predicts": f"{trained.predict}, over T = {schedule.T} steps",
     }
     if "trained_steps" in about:
-        told["training"] = (
+        found["training"] = (
             f"{about['trained_steps']:,} steps of {about['batch']}: {about['images_seen']:,} images in "
             f"{about['minutes']} minutes on {about['device']}"
         )
-        told["learning rate"] = f"{about['lr']:g} at most, weights averaged with {about['ema_decay']:g}"
-        told["seed"], told["date"], told["loss"] = str(about["seed"]), about["date"], f"{about['loss']:.4f} at the end"
+        found["learning rate"] = f"{about['lr']:g} at most, weights averaged with {about['ema_decay']:g}"
+        found["seed"], found["date"], found["loss"] = (
+            str(about["seed"]),
+            about["date"],
+            f"{about['loss']:.4f} at the end",
+        )
     if "sampler" in about:
-        told["draws with"] = f"{about['steps']} steps of {about['sampler']}, if not told otherwise"
-    return {key: value for key, value in told.items() if value is not None}
+        found["draws with"] = f"{about['steps']} steps of {about['sampler']}, if not told otherwise"
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def measured(results: dict) -> dict[str, str]:
@@ -109,10 +113,24 @@ def as_table(rows: dict[str, str]) -> str:
 def _what(trained: Trained) -> str:
     plan, about = BY_NAME.get(trained.about.get("recipe")), trained.about
     size = "x".join(map(str, about["size"]))
-    return plan.draws if plan else f"images of {size} pixels" + (" by class" if trained.net.num_classes else "")
+    by = "caption" if trained.net.vocabulary else "class" if trained.net.num_classes else None
+    return plan.draws if plan else f"images of {size} pixels" + (f" by {by}" if by else "")
+
+
+def _told(trained: Trained) -> str | None:
+    """What the network is told, in words: its classes or its vocabulary; None for nothing."""
+    net = trained.net
+    if net.vocabulary is not None:
+        return f"captions from a vocabulary of {len(net.vocabulary)} words"
+    return f"{net.num_classes} classes" if net.num_classes else None
 
 
 def _drawing(trained: Trained) -> str:
     how = "".join(f", {key}={trained.about[key]!r}" for key in ("steps", "sampler") if key in trained.about)
-    labels = f", labels=recipe.every_label(20, {trained.net.num_classes})" if trained.net.num_classes else ""
-    return f"images = recipe.sample(trained, 20{labels}{how})  # uint8 (20, C, H, W)"
+    labels, before = "", ""
+    if trained.net.num_classes:
+        labels = f", labels=recipe.every_label(20, {trained.net.num_classes})"
+    if trained.net.vocabulary:
+        before = f"captions = told.tokens([{trained.about['prompts'][0]!r}] * 20, trained.net.vocabulary)\n"
+        labels = ", labels=captions"
+    return f"{before}images = recipe.sample(trained, 20{labels}{how})  # uint8 (20, C, H, W)"

@@ -7,8 +7,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from .data import to_uint8
-from .stage import Figure, floats, pack
+from .stage import Figure, on_screen, pack
 
 
 def choose(
@@ -36,7 +35,7 @@ def choose(
     N, C, H, W = _sheet(pictures, lengths)
     if columns < 1 or size < 1:
         raise ValueError(f"need columns and size of at least 1, but they are {columns} and {size}.")
-    shades = pictures.cpu() if pictures.dtype == torch.uint8 else to_uint8(floats("the pictures", pictures))
+    shades = on_screen("the pictures", pictures)
     columns, rows = min(columns, N), -(-N // columns)
     payload = {
         "shape": [N, C, H, W],

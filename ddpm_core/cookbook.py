@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from . import recipe, shelf
+from . import recipe, shelf, told
 from .cost import training_flops
 from .recipe import Recipe
 from .unet import UNet, parameter_count
@@ -23,6 +23,7 @@ class Plan:
     """Everything about a training but its seed.
 
     images (N, C, H, W) and classes: what the data are once `only` one class is kept; pixels_sha256 is of all of them.
+    names: of the classes, where the network is told captions that are made of them.
     Either steps or minutes. device: "cpu" is enough, or "gpu". mixed_precision, resident, compile: as in the options.
     result: the results file that says what it cost and reached; reached(its results) says so in a line.
     """
@@ -33,6 +34,7 @@ class Plan:
     only: str | None = None
     images: tuple[int, int, int, int] | None = None
     classes: int | None = None
+    names: tuple[str, ...] = ()
     pixels_sha256: str | None = None
     steps: int | None = None
     minutes: float | None = None
@@ -130,6 +132,11 @@ BY_NAME = {
         "CIFAR-10, 32x32, by class", recipe=recipe.CIFAR10_CLASSES, classes=10, **_CIFAR10, **_ON_A_GPU,
         result="cifar10-classes",
     ),
+    "cifar10-text": Plan(
+        "CIFAR-10, 32x32, by caption: \"a photo of a frog\"", recipe=recipe.CIFAR10_TEXT, **_CIFAR10, **_ON_A_GPU,
+        names=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+        result="cifar10-text",
+    ),
 }  # fmt: skip
 
 
@@ -142,8 +149,9 @@ def described(plan: Plan) -> dict:
 
 def network(plan: Plan, device: str = "meta") -> UNet:
     """The plan's network; on "meta" it has no numbers and costs nothing."""
+    vocabulary = told.vocabulary(told.captions(plan.recipe.sentences, plan.names)) if plan.names else None
     with torch.device(device):
-        return recipe.network(plan.recipe, plan.images[1], plan.classes)
+        return recipe.network(plan.recipe, plan.images[1], plan.classes, vocabulary)
 
 
 def listing() -> str:

@@ -157,6 +157,12 @@ def _images(arrays: Sequence[np.ndarray], labels, captions, names, source: str, 
         if names and labels.max() >= len(names):
             raise ValueError(f"need a name for each class, but {source} has {len(names)} and a label {labels.max()}.")
         labels = torch.from_numpy(labels.astype(np.int64))
+    if captions is not None and len(captions) != len(pixels):
+        raise ValueError(
+            f"need one caption per image, but {source} has {len(pixels)} images, {len(captions)} captions."
+        )
+    if wrong := [text for text in captions or [] if not isinstance(text, str)]:
+        raise ValueError(f"need captions that are text, but {source} has {wrong[0]!r}.")
     return Images(pixels, labels, captions, names, source, file_sha256(*files))
 
 

@@ -2,16 +2,18 @@
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from . import checkpoint, devices, published, recipe, show
+from . import checkpoint, devices, published, recipe, show, told
 from .checkpoint import Trained
 from .files import CheckpointError, replace_file
+from .images import Images
+from .seeds import seeded
 
 
 def sample(options: argparse.Namespace) -> int:
@@ -20,8 +22,11 @@ def sample(options: argparse.Namespace) -> int:
         raise ValueError(f"need --out to end in .npz or .png, but got {options.out}.")
     device, trained = devices.check_device(options.device), opened(options.checkpoint)
     how = settings(trained, options.sampler, options.steps) | {"guidance": options.guidance}
+    captions = None if options.prompt is None else [options.prompt]
+    if captions and not told.words(options.prompt):
+        raise ValueError(f"need words to draw by, but got --prompt {options.prompt!r}.")
     began = time.perf_counter()
-    drawn = draw(trained, options.n, options.label, seed=options.seed, device=device, **how)
+    drawn = draw(trained, options.n, options.label, captions, seed=options.seed, device=device, **how)
     seconds = time.perf_counter() - began
     write(Path(options.out), *drawn)
     print(f"{options.out}: {options.n} images, {in_words(how)}, seed {options.seed}, drawn in {seconds:.1f} s")
@@ -51,30 +56,76 @@ def in_words(how: dict) -> str:
 
 
 def draw(
-    trained: Trained, n: int, label: str | None = None, note: Callable[[int], object] = lambda n: None, **how
+    trained: Trained,
+    n: int,
+    label: str | None = None,
+    captions: Sequence[str] | None = None,
+    note: Callable[[int], object] = lambda n: None,
+    **how,
 ) -> tuple[Tensor, Tensor | None]:
-    """n images uint8 (n, C, H, W) of one class, or of all in turn, and their labels if the network has any.
+    """n images uint8 (n, C, H, W) of one class or by these captions in turn, and their classes, if they have any.
 
-    note(images) is called with the number of those just finished; `how` as in `recipe.in_parts`.
+    By default all classes come in turn, or the captions that the checkpoint names. note(images) is called with the
+    number of those just finished; `how` as in `recipe.in_parts`.
     """
-    labels, parts = _labels(trained, n, label), []
+    if n < 1:
+        raise ValueError(f"need at least one image to draw, but got --n {n}.")
+    (labels, classes), parts = _asked(trained, n, label, captions), []
     for part in recipe.in_parts(trained, n, labels=labels, **how):
         parts.append(part)
         note(len(part))
-    return torch.cat(parts), labels
+    return torch.cat(parts), classes
 
 
-def _labels(trained: Trained, n: int, label: str | None) -> Tensor | None:
-    if n < 1:
-        raise ValueError(f"need at least one image to draw, but got --n {n}.")
-    classes = trained.net.num_classes
+def _asked(
+    trained: Trained, n: int, label: str | None, captions: Sequence[str] | None
+) -> tuple[Tensor | None, Tensor | None]:
+    """What the network is told, n times, and which classes that means, (n,); None for nothing."""
+    vocabulary = trained.net.vocabulary
+    if captions is not None and vocabulary is None:
+        raise ValueError(f"need a model that is told captions to draw {captions[0]!r}, but this one is not.")
+    classes = _classes(trained, n, label) if captions is None else None
+    if vocabulary is None:
+        return classes, classes
+    said = captions or trained.about["prompts"]  # which are one for each class, if there are classes
+    which = recipe.every_label(n, len(said)) if classes is None else classes
+    return told.tokens([said[k] for k in which], vocabulary), classes
+
+
+def _classes(trained: Trained, n: int, label: str | None) -> Tensor | None:
+    """n times the class of this number or name, or all in turn; None for a network that knows none."""
+    names, net = trained.about.get("names") or [], trained.net
+    many = net.num_classes if net.vocabulary is None else len(names)
     if label is None:
-        return recipe.every_label(n, classes) if classes else None
-    if not classes:
+        return recipe.every_label(n, many) if many else None
+    if not many:
         raise ValueError(f"this model has no classes to choose from, but got --label {label}.")
-    names = trained.about["names"] or []
     number = names.index(label) if label in names else int(label) if label.isdigit() else -1
+    if not 0 <= number < many:
+        raise ValueError(
+            f"need one of the labels in 0..{many - 1}{_or(names)} for this model, but got --label {label}."
+        )
     return torch.full((n,), number)
+
+
+def _or(names: list[str]) -> str:
+    return f" or one of {', '.join(names)}" if names else ""
+
+
+def told_of(trained: Trained, images: Images) -> Tensor | None:
+    """What the network is told of each image: its label (N,), the tokens of its caption (N, L), or None for nothing."""
+    if trained.net.vocabulary is not None:
+        said = images.captioned(trained.about["settings"]["sentences"]).captions
+        return told.tokens([told.heard(caption, trained.net.vocabulary) for caption in said], trained.net.vocabulary)
+    return None if trained.net.num_classes is None else images.labels
+
+
+def captions_like(images: Images, trained: Trained, n: int, seed: int) -> list[str] | None:
+    """n captions drawn at random from those of the images, for a model that is told such; else None."""
+    if trained.net.vocabulary is None or images.captions is None:
+        return None
+    rows = torch.randint(len(images), (n,), generator=seeded(seed, 4)).tolist()
+    return [told.heard(images.captions[row], trained.net.vocabulary) for row in rows]
 
 
 def write(path: Path, images: Tensor, labels: Tensor | None) -> None:

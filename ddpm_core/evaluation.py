@@ -56,9 +56,10 @@ def evaluate(options: argparse.Namespace) -> int:
     real = real_images(options.data or trained.about["data"], trained)
     how = drawing.settings(trained, options.sampler, options.steps) | {"guidance": options.guidance}
     n = max(options.n, options.fid_images if options.fid else 0)
+    said = drawing.captions_like(real.known, trained, n, options.seed)
     with tqdm(total=n, desc="drawing", unit=" images") as bar:
         drawn, labels = drawing.draw(
-            trained, n, note=bar.update, seed=options.seed, at_once=options.at_once, device=device, **how
+            trained, n, captions=said, note=bar.update, seed=options.seed, at_once=options.at_once, device=device, **how
         )
     few = drawn[: options.n], None if labels is None else labels[: options.n]
     rows = looks(real, *few, options.seed)
@@ -107,8 +108,7 @@ def looks(real: Real, drawn: Tensor, labels: Tensor | None, seed: int) -> dict[s
     """Drawn images beside as many held-out ones: recognised, Frechet distance to the training images, edges."""
     held = real.held_out
     if held is not None:
-        rows = torch.randperm(len(held), generator=seeded(seed, 1))[: len(drawn)]
-        held = replace(held, images=held.images[rows], labels=None if held.labels is None else held.labels[rows])
+        held = held.at(torch.randperm(len(held), generator=seeded(seed, 1))[: len(drawn)])
 
     def pair(measure: Callable[[Tensor, Tensor | None], float]) -> dict[str, float | None]:
         return {
@@ -131,24 +131,25 @@ def looks(real: Real, drawn: Tensor, labels: Tensor | None, seed: int) -> dict[s
 
 
 def price(trained: Trained, real: Real, options: argparse.Namespace, device: str) -> dict:
-    """The bound in bits per dimension on held-out images, with T network calls for each of them; given their labels, if
-    the network has any. x0_hat is clamped, as in the samplers."""
+    """The bound in bits per dimension on held-out images, with T network calls for each of them; given their labels or
+    captions, if the network is told any. x0_hat is clamped, as in the samplers."""
     split = "held-out" if real.held_out is not None else "training"
     images = real.held_out or real.known
     rows = torch.randperm(len(images), generator=seeded(options.seed, 2))[: options.bits_per_dim_images]
-    net, found = trained.net.to(device), []
+    images, net, found = images.at(rows), trained.net.to(device), []
+    said = drawing.told_of(trained, images)
     calls = trained.schedule.T * -(-len(rows) // options.at_once)
     with tqdm(total=calls, desc="bits per dimension", unit=" calls") as bar:
-        for part in rows.split(options.at_once):
+        for part in torch.arange(len(rows)).split(options.at_once):
             x0 = to_float(images.images[part]).to(device)
-            labels = None if trained.net.num_classes is None or images.labels is None else images.labels[part]
+            labels = None if said is None else said[part]
 
             def asked(x_t: Tensor, t: Tensor, labels=labels) -> Tensor:
                 bar.update()
                 return net(x_t, t) if labels is None else net(x_t, t, labels=labels)
 
             denoise = sampler.clamped(sampler.denoiser(asked, trained.schedule, trained.predict))
-            chance = seeded(options.seed, 3, int(part[0]))
+            chance = seeded(options.seed, 3, int(rows[part[0]]))
             terms = bound.terms(denoise, trained.schedule, x0, chance, VARIANCES[options.variance])
             found.append(bound.bits_per_dim(terms, x0).cpu())
     bits = torch.cat(found, dim=1)  # (T + 1, N)

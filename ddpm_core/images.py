@@ -4,11 +4,15 @@ Images are kept as uint8 (N, C, H, W), the smallest honest form, and become floa
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import cycle
 from pathlib import Path
 
 import torch
 from torch import Tensor
+
+from . import told
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +55,27 @@ class Images:
             raise ValueError(f"need one of the classes {', '.join(known)} (or its number), but got {label!r}.")
         captions = [text for text, kept in zip(self.captions, keep, strict=True) if kept] if self.captions else None
         return replace(self, images=self.images[keep], labels=None, captions=captions, names=None)
+
+    def captioned(self, sentences: Sequence[str]) -> "Images":
+        """The same images, each with its own caption, else with one of these sentences about its class, in turn.
+
+        See `told.captions` for the sentences. Raises ValueError if there are neither captions nor names.
+        """
+        if self.captions is not None:
+            return self
+        if self.labels is None or self.names is None:
+            raise ValueError(f"need captions, or classes with names to speak of, but {self.source} has neither.")
+        turns = [cycle(told.captions(sentences, [name])) for name in self.names]
+        return replace(self, captions=[next(turns[label]) for label in self.labels.tolist()])
+
+    def at(self, rows: Tensor) -> "Images":
+        """The images of these rows, an index (M,), in this order, with their labels and captions."""
+        return replace(
+            self,
+            images=self.images[rows],
+            labels=None if self.labels is None else self.labels[rows],
+            captions=None if self.captions is None else [self.captions[row] for row in rows.tolist()],
+        )
 
     def unlabelled(self) -> "Images":
         """The same images without labels: for a network that is not told what to draw."""

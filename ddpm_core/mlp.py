@@ -7,7 +7,7 @@ zero. What it is asked for and how its answer is used is decided elsewhere.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .unet import SinusoidalEmbedding
+from .unet import SinusoidalEmbedding, zeroed
 
 
 class MLP(nn.Module):
@@ -31,7 +31,7 @@ class MLP(nn.Module):
         self.time = nn.Sequential(SinusoidalEmbedding(width), nn.Linear(width, width), nn.SiLU())
         self.stem = nn.Linear(dimensions, width)
         self.blocks = nn.ModuleList(ResidualLayer(width, width) for _ in range(blocks))
-        self.head = _zeroed(nn.Linear(width, dimensions))
+        self.head = zeroed(nn.Linear(width, dimensions))
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         if not x.is_floating_point() or x.ndim != 2 or x.shape[1] != self.dimensions:
@@ -55,16 +55,10 @@ class ResidualLayer(nn.Module):
 
     def __init__(self, width: int, condition: int):
         super().__init__()
-        self.first, self.second = nn.Linear(width, width), _zeroed(nn.Linear(width, width))
+        self.first, self.second = nn.Linear(width, width), zeroed(nn.Linear(width, width))
         self.condition = nn.Linear(condition, 2 * width)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         scale, shift = self.condition(condition).chunk(2, dim=1)
         h = self.first(F.silu(x))
         return x + self.second(F.silu(h * (1 + scale) + shift))
-
-
-def _zeroed(layer: nn.Linear) -> nn.Linear:
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer

@@ -43,7 +43,8 @@ class PaperUNet(nn.Module):
             in_channels=in_channels, channels=list(channels), blocks=blocks, attention=list(attention), groups=groups,
             dropout=dropout,
         )  # fmt: skip
-        self.in_channels, self.num_classes = in_channels, None
+        self.in_channels = in_channels
+        self.num_classes, self.vocabulary, self.label = None, None, None  # it is told nothing but the time
         widths, top, bottom = list(channels), channels[0], channels[-1]
         how = dict(condition=4 * top, groups=groups, dropout=dropout)
 

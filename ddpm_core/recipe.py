@@ -20,6 +20,7 @@ from .predict import EPS, Prediction, V
 from .sampler import Steps, ancestral, clamped, ddim, denoiser, dpm_solver, even_times, guided, last
 from .schedule import Schedule, cosine, linear
 from .seeds import rows_at, seeded
+from .told import NOTHING, check
 from .trainer import BatchAt
 from .unet import UNet
 from .weighting import Weighting, uniform
@@ -44,6 +45,7 @@ class Recipe:
     lr: float = 2e-3
     ema_decay: float = 0.999
     by_class: bool = True  # told the label, where images have one; the paper's network is not
+    sentences: tuple[str, ...] = ()  # told a caption instead: the data's own, else one of these about the class's name
     label_drop: float = 0.1  # share of labels hidden, for guidance's unconditional side  [Ho and Salimans 2022]
     sampler: str = "dpm"
     steps: int = 20
@@ -60,6 +62,7 @@ CIFAR10 = Recipe(
     sampler="ddim", steps=100,  # FID 4.16 for the paper's weights, and 4.04 in 1000  [Song 2021, Table 1]
 )  # fmt: skip
 CIFAR10_CLASSES = dataclasses.replace(CIFAR10, by_class=True)
+CIFAR10_TEXT = dataclasses.replace(CIFAR10, sentences=("a photo of a {}", "a {}", "a small picture of a {}", "{}"))
 
 
 def suits(images: Images) -> Recipe:
@@ -70,8 +73,8 @@ def suits(images: Images) -> Recipe:
     return FASHION32 if channels == 1 else CARS32
 
 
-def network(recipe: Recipe, channels: int, num_classes: int | None) -> UNet:
-    """The recipe's U-Net, freshly initialised, for images of this many channels."""
+def network(recipe: Recipe, channels: int, num_classes: int | None, vocabulary: list[str] | None = None) -> UNet:
+    """The recipe's U-Net, freshly initialised, for images of this many channels, told a class, a caption or nothing."""
     return UNet(
         channels,
         recipe.channels,
@@ -79,6 +82,7 @@ def network(recipe: Recipe, channels: int, num_classes: int | None) -> UNet:
         attention=recipe.attention,
         patch=recipe.patch,
         num_classes=num_classes,
+        vocabulary=vocabulary,
         dropout=recipe.dropout,
     )
 
@@ -90,6 +94,7 @@ def described(recipe: Recipe) -> dict:
     return plain | {
         "channels": list(recipe.channels),
         "attention": list(recipe.attention),
+        "sentences": list(recipe.sentences),
         "schedule": f"T = {recipe.schedule.T}, betas {beta[1]:.4g} to {beta[-1]:.4g}, in all {beta.sum():.6g}",
         "predict": recipe.predict.name,
         "weight": recipe.weight.__qualname__,
@@ -115,13 +120,15 @@ def batches(
 ) -> BatchAt:
     """step -> (x0, t, eps) or (x0, t, eps, labels): a function of (seed, step) alone.
 
-    images (N, C, H, W) uint8; a share `label_drop` of the labels becomes `no_label`, by default one past the largest.
+    images (N, C, H, W) uint8; labels (N,), or tokens (N, L) of captions; a share `label_drop` of them becomes
+    `no_label`, by default one past the largest label, or the empty caption.
     A batch larger than N meets images several times, each with its own time and noise.
     device: by default batches are made on the CPU, so that one seed gives one run on every device. With a device, the
     images move there once, as uint8, and x0 and eps are made there: nothing large travels in a step, but each kind of
     device draws other noise from the same seed, and other than the CPU's by default. Times and labels stay.
     """
-    no_label = int(labels.max()) + 1 if labels is not None and no_label is None else no_label
+    if labels is not None and no_label is None:
+        no_label = int(labels.max()) + 1 if labels.ndim == 1 else NOTHING
     images = images if device is None else images.to(device)
 
     def batch_at(step: int) -> tuple[Tensor, ...]:
@@ -135,7 +142,8 @@ def batches(
         if labels is None:
             return x0, t, eps
         hidden = torch.rand(batch, generator=generator) < label_drop
-        return x0, t, eps, labels[rows].masked_fill(hidden, no_label)
+        mine = labels[rows]
+        return x0, t, eps, mine.masked_fill(hidden if mine.ndim == 1 else hidden[:, None], no_label)
 
     return batch_at
 
@@ -178,22 +186,19 @@ def chain(
 ) -> Steps:
     """Sample n images and yield (t, x_t) on the way, x_t (n, C, H, W).
 
-    labels (n,) or None; guidance 0 is plain conditional sampling; "ddpm" walks all T steps whatever `steps` says.
+    labels (n,), tokens of n captions or None; guidance 0 is plain conditional sampling; "ddpm" walks all T steps
+    whatever `steps` says.
     The network moves to `device`. Warns of a schedule whose x_T remembers x_0: sampling starts from noise.
     """
     if sampler not in SAMPLERS:
         raise ValueError(f"need one of the samplers {', '.join(SAMPLERS)}, but got {sampler!r}.")
     net, schedule = trained.net.to(device, memory_format=torch.channels_last), trained.schedule
     warn_if_remembered(schedule)
-    if labels is not None and (
-        net.num_classes is None or labels.shape != (n,) or not 0 <= labels.min() <= labels.max() < net.num_classes
-    ):
-        raise ValueError(
-            f"need {n} labels in 0..{(net.num_classes or 0) - 1} for this network, but got {labels.tolist()[:8]}."
-        )
+    if labels is not None:
+        check(net.label, labels, n)
     if guidance and labels is None:
         raise ValueError(
-            "guidance pulls towards a label, but there are none: this network or this call has no classes."
+            "guidance pulls towards a label or a caption, but there are none: this network or this call has no classes."
         )
     x_T = torch.randn(n, net.in_channels, *trained.about["size"], generator=generator).to(device)
     asked = net if labels is None else partial(net, labels=labels)

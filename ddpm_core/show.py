@@ -70,9 +70,11 @@ def grid(
     titles: Sequence[str] | None = None,
     height: float = 0.8,
     interpolation: str = "bicubic",
+    labels: Sequence[str] | None = None,
 ) -> Figure:
     """Images (N, C, H, W), uint8 or floats in [-1, 1], in rows of `columns`, each `height` inches high.
 
+    titles: one above each image; labels: one to the left of each row.
     "bicubic" suits small pictures, "nearest" shows noise as the pixels that it is.
     """
     images = images if images.dtype == torch.uint8 else to_uint8(images)
@@ -87,6 +89,8 @@ def grid(
             ax.imshow(images[k].permute(1, 2, 0).squeeze(-1), vmin=0, vmax=255, interpolation=interpolation)
             if titles:
                 ax.set_title(titles[k], fontsize=9)
+            if labels and k % columns == 0:
+                ax.text(-0.15, 0.5, labels[k // columns], transform=ax.transAxes, fontsize=9, ha="right", va="center")
     return figure
 
 

@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from . import checkpoint, cookbook, data, devices, drawing, journal, recipe, show, trainer
+from . import checkpoint, cookbook, data, devices, drawing, journal, recipe, show, told, trainer
 from .cookbook import Plan
 from .images import Images
 from .recipe import Recipe
@@ -26,13 +27,12 @@ def train(options: argparse.Namespace) -> int:
     if plan.device == "gpu" and device == "cpu" and not meant:
         raise ValueError(cookbook.why_not_on_a_cpu(options.recipe))
     out, whole = Path(options.out or f"runs/{options.recipe or 'digits'}"), data.load_images(plan.data)
-    images = whole.only(plan.only) if plan.only else whole
-    cook = plan.recipe or recipe.suits(images)
+    cook = plan.recipe or recipe.suits(whole)
     cook = replace(cook, **{k: v for k in OF_THE_RECIPE if (v := getattr(options, k)) is not None})
-    images = images if cook.by_class else images.unlabelled()
+    images, labels, vocabulary, shown = _told(cook, whole, plan.only)
 
     torch.manual_seed(options.seed)
-    net = recipe.network(cook, images.images.shape[1], images.num_classes)
+    net = recipe.network(cook, images.images.shape[1], images.num_classes, vocabulary)
     net.checkpointing = options.checkpointing
     why_not = devices.why_not_compile(device) if plan.compile else None
     if plan.compile and why_not is None:
@@ -44,14 +44,14 @@ def train(options: argparse.Namespace) -> int:
     if why_not is not None:
         say(f"--compile is left out, it does not work here: {why_not}.")
     pixels = recipe.fitted(images.images, net.multiple)
-    about = _about(options, plan, cook, whole, state) | {"size": list(pixels.shape[2:]), "names": images.names}
+    about = _about(options, plan, cook, whole, state) | {"size": list(pixels.shape[2:])} | shown
     if plan.pixels_sha256 not in (None, about["pixels_sha256"]):
         was, now = plan.pixels_sha256[:12], about["pixels_sha256"][:12]
         say(f"the recipe was made with other pictures: the sha256 of theirs is {was}..., of these {now}...")
     curves = _made_ready(options, out, cook, about, state, say)
 
     batch_at = recipe.batches(
-        pixels, images.labels, cook.schedule, batch=cook.batch, seed=options.seed,
+        pixels, labels, cook.schedule, batch=cook.batch, seed=options.seed,
         label_drop=cook.label_drop, no_label=images.num_classes, flips=cook.flips,
         device=state.accelerator.device if plan.resident else None,
     )  # fmt: skip
@@ -100,6 +100,23 @@ def _about(options: argparse.Namespace, plan: Plan, cook: Recipe, whole: Images,
         "processes": state.accelerator.num_processes,
         "device": show.device_name(state.accelerator.device), "date": date.today().isoformat(),
     }  # fmt: skip
+
+
+def _told(
+    cook: Recipe, whole: Images, only: str | None
+) -> tuple[Images, Tensor | None, list[str] | None, dict[str, list[str] | None]]:
+    """The images, of one class or of all; what the network is told of each; its vocabulary, where those are captions;
+    and for the checkpoint the names of the classes and the captions to draw by where none is asked for."""
+    said = whole.captioned(cook.sentences) if cook.sentences else whole
+    images = said.only(only) if only else said
+    if not cook.sentences:
+        images = images if cook.by_class else images.unlabelled()
+        return images, images.labels, None, {"names": images.names}
+    vocabulary = told.vocabulary(images.captions)
+    heard = [told.heard(caption, vocabulary) for caption in images.captions]
+    names = None if only or whole.captions is not None else images.names
+    prompts = told.captions(cook.sentences[:1], names) if names else list(dict.fromkeys(heard))[:10]
+    return images.unlabelled(), told.tokens(heard, vocabulary), vocabulary, {"names": names, "prompts": prompts}
 
 
 def _made_ready(options: argparse.Namespace, out: Path, cook: Recipe, about: dict, state: trainer.State, say):

@@ -1,7 +1,8 @@
 """The U-Net: torch only; it knows no schedule. What it is asked for and how its answer is used is decided elsewhere.
 
 Down: residual blocks, then half the resolution, and so on; a middle with attention; up the same stairs, each block
-meeting the picture that its twin left behind (the skip). Time and class enter every block as a scale and a shift.
+meeting the picture that its twin left behind (the skip). Time, and class or caption, enter every block as a scale and
+a shift.
 """
 
 import math
@@ -13,9 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from . import told
+
 
 class UNet(nn.Module):
-    """(x_t (B, C, H, W), t (B,), labels (B,) or None) -> an image shaped like x_t.
+    """(x_t (B, C, H, W), t (B,), labels (B,) or tokens (B, told.LENGTH) or None) -> an image shaped like x_t.
 
     in_channels  C of the images: 1, 3 or 4
     channels     width of each level; H and W halve from one level to the next
@@ -23,6 +26,7 @@ class UNet(nn.Module):
     attention    levels that attend, counted from 0 at the top; None means the lowest (where pixels are few)
     patch        pixel-unshuffle stem: patch x patch pixels become channels, so that 32x32 starts at 16x16 (patch=2)
     num_classes  labels 0..num_classes-1; label num_classes means "none given" (for classifier-free guidance)
+    vocabulary   or the words of captions: labels are then `told.tokens(captions, vocabulary)`, "" means "none given"
     dropout      in each residual block; the paper uses 0.1 on CIFAR-10
     heads        of each attention   [Ho 2020, Appendix B; Nichol and Dhariwal 2021, Section 3.4; chapter 7]
 
@@ -42,6 +46,7 @@ class UNet(nn.Module):
         num_classes: int | None = None,
         dropout: float = 0.0,
         heads: int = 4,
+        vocabulary: Sequence[str] | None = None,
     ):
         super().__init__()
         attention = [len(channels) - 1] if attention is None else list(attention)
@@ -50,10 +55,12 @@ class UNet(nn.Module):
         self.config = dict(
             in_channels=in_channels, channels=list(channels), blocks=blocks, attention=attention, patch=patch,
             num_classes=num_classes, dropout=dropout, heads=heads,
+            vocabulary=None if vocabulary is None else list(vocabulary),
         )  # fmt: skip
         self.in_channels, self.patch, self.num_classes = in_channels, patch, num_classes
+        self.vocabulary = self.config["vocabulary"]
         widths, bottom = list(channels), channels[-1]
-        condition = 4 * widths[0]  # width of the vector that carries time and class
+        condition = 4 * widths[0]  # width of the vector that carries time, and class or caption
 
         def block(n_in: int, n_out: int, level: int) -> nn.Module:
             return ResidualBlock(n_in, n_out, condition, dropout, heads if level in attention else None)
@@ -61,7 +68,7 @@ class UNet(nn.Module):
         self.time = nn.Sequential(
             SinusoidalEmbedding(widths[0]), nn.Linear(widths[0], condition), nn.SiLU(), nn.Linear(condition, condition)
         )
-        self.label = None if num_classes is None else nn.Embedding(num_classes + 1, condition)
+        self.label = told.encoder(num_classes, vocabulary, condition)
         self.stem = nn.Conv2d(in_channels * patch**2, widths[0], 3, padding=1)
         self.down, self.shrink, self.grow, self.up = (nn.ModuleList() for _ in range(4))
         for level, (n_in, n_out) in enumerate(pairwise([widths[0], *widths])):
@@ -79,7 +86,7 @@ class UNet(nn.Module):
                 self.grow.append(nn.Conv2d(widths[level + 1], n_out, 3, padding=1))
             self.up.append(nn.ModuleList(block(2 * n_out, n_out, level) for _ in range(blocks)))
         self.head = nn.Sequential(
-            _norm(widths[0]), nn.SiLU(), _zeroed(nn.Conv2d(widths[0], in_channels * patch**2, 3, padding=1))
+            _norm(widths[0]), nn.SiLU(), zeroed(nn.Conv2d(widths[0], in_channels * patch**2, 3, padding=1))
         )
 
     def forward(self, x: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -87,9 +94,8 @@ class UNet(nn.Module):
         t = t.to(x.device)  # times and labels may lie on the CPU
         condition = self.time(t)
         if self.label is not None:
-            condition = condition + self.label(
-                torch.full_like(t, self.num_classes) if labels is None else labels.to(x.device)
-            )
+            said = self.label.nothing(len(x), x.device) if labels is None else labels.to(x.device)
+            condition = condition + self.label(said)
         h, skips = self.stem(F.pixel_unshuffle(x, self.patch)), []
         for level, blocks in enumerate(self.down):
             if level > 0:
@@ -137,15 +143,16 @@ class UNet(nn.Module):
                 f"need one time per image: t has shape {tuple(t.shape)}, but the batch has {len(x)} images."
             )
         if labels is not None and self.label is None:
-            raise ValueError("this network was built without classes (num_classes=None), but got labels.")
-        if labels is not None and labels.shape != t.shape:
+            raise ValueError("this network was built without classes or captions, but got labels.")
+        if labels is not None and labels.shape != (len(x), *self.label.shape):
             raise ValueError(
-                f"need one label per image: labels have shape {tuple(labels.shape)}, but there are {len(x)} images."
+                f"need one {self.label.unit} per image: labels have shape {tuple(labels.shape)}, "
+                f"but there are {len(x)} images."
             )
 
 
 class ResidualBlock(nn.Module):
-    """norm, SiLU, conv; norm, scale and shift by time and class, SiLU, dropout, conv; plus what came in.
+    """norm, SiLU, conv; norm, scale and shift by time and class or caption, SiLU, dropout, conv; plus what came in.
 
     The last convolution starts at zero, so that a new block passes its input on. With `heads`, attention follows.
     [Ho 2020, Appendix B; Nichol and Dhariwal 2021; chapter 7, Eq. 7.6]
@@ -154,7 +161,7 @@ class ResidualBlock(nn.Module):
     def __init__(self, n_in: int, n_out: int, condition: int, dropout: float = 0.0, heads: int | None = None):
         super().__init__()
         self.norm1, self.conv1 = _norm(n_in), nn.Conv2d(n_in, n_out, 3, padding=1)
-        self.norm2, self.conv2 = _norm(n_out), _zeroed(nn.Conv2d(n_out, n_out, 3, padding=1))
+        self.norm2, self.conv2 = _norm(n_out), zeroed(nn.Conv2d(n_out, n_out, 3, padding=1))
         self.condition = nn.Linear(condition, 2 * n_out)
         self.dropout = nn.Dropout(dropout)
         self.shortcut = nn.Identity() if n_in == n_out else nn.Conv2d(n_in, n_out, 1)
@@ -176,7 +183,7 @@ class Attention(nn.Module):
     def __init__(self, channels: int, heads: int):
         super().__init__()
         self.heads, self.norm = heads, _norm(channels)
-        self.qkv, self.out = nn.Conv2d(channels, 3 * channels, 1), _zeroed(nn.Conv2d(channels, channels, 1))
+        self.qkv, self.out = nn.Conv2d(channels, 3 * channels, 1), zeroed(nn.Conv2d(channels, channels, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         h = F.scaled_dot_product_attention(*self._asked(x))  # (B, heads, H W, d); the softmax runs over the keys
@@ -222,7 +229,8 @@ def _norm(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(8, channels)  # 8 groups fit every width that is a multiple of 8
 
 
-def _zeroed(layer: nn.Conv2d) -> nn.Conv2d:
+def zeroed(layer: nn.Module) -> nn.Module:
+    """The layer with weight and bias at zero, so that at first it adds nothing."""
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer

@@ -81,13 +81,20 @@ def measured(rung: Rung, w: World, seed: int, options: argparse.Namespace, budge
         took = json.loads(noted.read_text())
     noted.write_text(json.dumps(took))
     net = (mean if rung.averaged else last).eval()
+    return {
+        "rung": rung.name, "seed": seed, "training": lower.name, **took, "gigaflops": float(f"{flops / 1e9:.4g}"),
+        **judged(rung, net, w, seed, options),
+    }  # fmt: skip
+
+
+def judged(rung: Rung, net: nn.Module, w: World, seed: int, options: argparse.Namespace) -> dict:
+    """Draw as the rung does, from the same x_T for every rung, and judge."""
     with torch.no_grad():
         x_T = torch.randn(options.samples, *w.known.shape[1:], generator=seeded(9)).to(options.device)
         parts = [rung.draws(rung, net, x, seed + k).cpu() for k, x in enumerate(x_T.split(250))]
     drawn = data.to_uint8(torch.cat(parts))
     return {
-        "rung": rung.name, "seed": seed, "training": lower.name, **took,
-        "parameters": unet.parameter_count(net), "gigaflops": float(f"{flops / 1e9:.4g}"),
+        "parameters": unet.parameter_count(net),
         "frechet": round(evaluate.frechet(w.features, w.judge.features(drawn)), 3),
         "recognised": round(w.judge.accuracy(drawn, torch.full((len(drawn),), w.kind)), 4),
         "edges": round(evaluate.gradient_energy(drawn) / evaluate.gradient_energy(w.known), 3),
@@ -118,14 +125,10 @@ def report(folder: Path, w: World, options: argparse.Namespace, budget: float, c
     if strips:
         sheet = show.tile(torch.cat(strips), columns=len(strips[0]), gap=0)
         replace_file(RESULTS / f"{name}.png", lambda temporary: sheet.save(temporary, format="png", optimize=True))
-    held = w.judge.features(w.held[: options.samples])
     results = {
         "rungs": rows,
         "pictures": [rung.name for rung in LADDER if rows[rung.name]["runs"] != "not measured"],
-        "real": {
-            "frechet": round(evaluate.frechet(w.features, held), 3),
-            "recognised": round(w.judge.accuracy(w.held, torch.full((len(w.held),), w.kind)), 4),
-        },
+        "real": real(w, options.samples),
         "side": side,
         "samples": options.samples,
         "priced": options.priced,
@@ -143,6 +146,14 @@ def report(folder: Path, w: World, options: argparse.Namespace, budget: float, c
     }
     minutes = {run["training"] + str(run["seed"]): run["minutes"] for run in runs}  # each training once
     write(name, results, clock, w.sha256, show.device_name(options.device), sum(minutes.values()))
+
+
+def real(w: World, samples: int) -> dict[str, float]:
+    """What the judge says of held-out cars."""
+    return {
+        "frechet": round(evaluate.frechet(w.features, w.judge.features(w.held[:samples])), 3),
+        "recognised": round(w.judge.accuracy(w.held, torch.full((len(w.held),), w.kind)), 4),
+    }
 
 
 def plan(options: argparse.Namespace) -> None:

@@ -83,7 +83,7 @@ def test_a_recipe_in_plain_values_tells_every_change_apart():
     changes = dict(
         channels=(8, 24), attention=(1,), blocks=2, patch=2, dropout=0.1, flips=True, predict=recipe.EPS,
         weight=cookbook.described, batch=5, lr=1e-3, ema_decay=0.9, by_class=False, label_drop=0.2, sampler="ddim",
-        steps=3, schedule=recipe.linear(1000),
+        steps=3, schedule=recipe.linear(1000), sentences=("a {}",),
     )  # fmt: skip
     assert changes.keys() == plain.keys()
     for key, value in changes.items():

@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from functools import partial
 from itertools import pairwise
 
+import beside_the_club
 import club
 import ladder
 import numpy as np
@@ -16,7 +17,7 @@ import rungs
 import torch
 from rungs import BY_NAME, LADDER, NEXT, TRAINING, VELOCITY, Job, Rung
 
-from ddpm_core import recipe, sampler, trainer, unet
+from ddpm_core import checkpoint, recipe, sampler, trainer, unet
 from ddpm_core.cost import training_flops
 from ddpm_core.predict import V
 from ddpm_core.seeds import seeded
@@ -95,7 +96,7 @@ def test_without_attention_there_is_none():
     assert [sum(isinstance(m, unet.Attention) for m in net.modules()) for net in nets] == [0, 3]
 
 
-@pytest.mark.parametrize("way", [rungs.BLEND, BY_NAME["variance"].way])
+@pytest.mark.parametrize("way", [rungs.BLEND, BY_NAME["cosine"].way])
 @pytest.mark.parametrize("t", [1, 2, 9, 16])
 def test_the_right_answer_stands_for_x0_and_leads_to_the_next_picture(way, t, normal):
     x0, eps, t = normal(2, 3, 4, 4), normal(2, 3, 4, 4), torch.full((2,), t)
@@ -264,3 +265,58 @@ def test_the_plan_computes_nothing(small, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert all(f"{rung.name}" in printed and rung.change in printed for rung in LADDER)
     assert "average    as attention" in printed
+
+
+# ---- at full size, beside a checkpoint of ours -----------------------------------------------------------------
+
+
+@pytest.fixture
+def beside(small, tmp_path, monkeypatch):
+    """beside(...) is the other script, with two small checkpoints of ours in tmp_path."""
+    about = dict(recipe="cars32", seed=0, loss=0.5, minutes=0.1, device="an abacus", length={"minutes": 0.2}, steps=50)
+    about |= {"settings": recipe.described(recipe.CARS32), "only": "automobile"}
+    for name, images in (("half", 40), ("whole", 80)):
+        net = unet.UNet(3, (8, 16), patch=2)
+        about |= {"images_seen": images, "trained_steps": images // 4, "minutes": images / 10}
+        checkpoint.save(tmp_path / name, checkpoint.Trained(net, recipe.COSINE, V, about))
+    monkeypatch.setattr(beside_the_club, "CLUB", ladder.BY_NAME["club"])
+    monkeypatch.setattr(beside_the_club, "RESULTS", tmp_path)
+
+    def run(*more, ours=("half", "whole")):
+        words = ["--data", tmp_path, "--samples", 6, "--priced", 0, "--device", "cpu", *more]
+        words += ["--ours", *(tmp_path / name for name in ours)]
+        monkeypatch.setattr(sys, "argv", ["experiments/beside_the_club.py", *map(str, words)])
+        beside_the_club.main()
+        return json.loads((tmp_path / "beside_the_club.json").read_text())
+
+    return run
+
+
+def test_the_club_may_spend_what_our_first_checkpoint_did(beside, tmp_path, monkeypatch):
+    about = beside()
+    found, (half, whole) = about["results"], about["results"]["ours"]
+    nets = NETWORKS[rungs.clubs](32, 16), checkpoint.load(tmp_path / "half").net
+    flops = [training_flops(net, (3, 32, 32)) for net in nets]
+    assert half["tera_flops"] == pytest.approx(40 * flops[1] / 1e12)
+    assert found["club"]["images"] == 4 * round(40 * flops[1] / flops[0] / 4)
+    assert (half["images"], whole["images"], whole["of_minutes"]) == (40, 80, 0.2)
+    assert len({half["sha256"], whole["sha256"]}) == 2 and all(np.isfinite(row["frechet"]) for row in (half, whole))
+    assert about["minutes"] == pytest.approx(8 + found["club"]["minutes"], abs=0.06)
+    assert str(tmp_path) not in json.dumps(about)
+    assert (tmp_path / "beside_the_club.png").is_file()
+    monkeypatch.setattr(club, "train", lambda *a, **k: pytest.fail("trained the club's model again"))
+    assert beside()["results"]["club"] == found["club"]
+
+
+def test_with_another_first_checkpoint_the_club_is_trained_anew(beside):
+    one, other = beside()["results"]["club"], beside(ours=("whole", "half"))["results"]["club"]
+    assert other["images"] == pytest.approx(2 * one["images"], abs=4)  # up to a batch
+    assert other["tera_flops"] == pytest.approx(one["tera_flops"] / one["images"] * other["images"])
+
+
+@pytest.mark.parametrize(("key", "value"), [("recipe", "cifar10"), ("only", "cat"), ("lr", 0.5)])
+def test_a_checkpoint_of_another_recipe_is_refused(key, value, beside, tmp_path):
+    trained = checkpoint.load(tmp_path / "half")
+    checkpoint.save(tmp_path / "other", replace(trained, about=trained.about | {key: value}))
+    with pytest.raises(SystemExit, match=rf"need .*other with the {key} .*, but its {key} is {value!r}"):
+        beside(ours=("half", "other"))
