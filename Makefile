@@ -1,5 +1,6 @@
 # make book          build the pages              make test    lint, tests, notebooks, pages in a browser
 # make notebooks     text twins -> notebooks      make bench   speed, side by side
+# make lab          the chapters as notebooks
 # make repository URL=https://github.com/YOU/FORK     make lint     make clean
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ PAGE := _build/html/index.html
 PEERS := .venv-bench
 
 .DEFAULT_GOAL := book
-.PHONY: book test colab notebooks bench repository lint clean
+.PHONY: book test lab colab notebooks bench repository lint clean
 
 # The environment is complete once the stamp stands; it is brought up to date when a pin or the package's metadata changes.
 $(READY): requirements.txt pyproject.toml
@@ -33,6 +34,10 @@ test: lint
 	@$(MAKE) --no-print-directory book
 	@$(BIN)/python tests/browser/chromium.py || $(BIN)/python -m playwright install chromium || true
 	@$(BIN)/python -m pytest -q -n 2 tests/browser
+
+lab: $(READY)
+	test -x $(BIN)/jupyter-lab || $(BIN)/python -m pip install --quiet --disable-pip-version-check jupyterlab
+	$(BIN)/jupyter-lab book
 
 # The widgets with the ipywidgets and ipython of Colab, which are years older than ours.
 colab: $(READY)

@@ -53,7 +53,7 @@ def of_runs(results: dict) -> str:
     minutes = statistics.mean(run["training_loop_seconds"] for run in results["runs"]) / 60
     return (
         f"{minutes:.1f} minutes; {recognised:.3f} recognised (real {real['recognised']:.3f}), "
-        f"Frechet distance {distance:.2f} (real {real['frechet']:.2f}); {len(held_out)} runs"
+        f"Fréchet distance {distance:.2f} (real {real['frechet']:.2f}); {len(held_out)} runs"
     )
 
 
@@ -62,7 +62,7 @@ def of_garments(results: dict) -> str:
     best, recognised, distance = results["best"], results["real_recognised"], results["real_frechet"]
     return (
         f"{results['minutes']:.1f} minutes; {best['recognised']:.3f} recognised (real {recognised:.3f}), "
-        f"Frechet distance {best['frechet']:.2f} (real {distance:.2f})"
+        f"Fréchet distance {best['frechet']:.2f} (real {distance:.2f})"
     )
 
 
@@ -79,13 +79,17 @@ def of_evaluation(results: dict) -> str:
 
 def _measured(rows: dict) -> str:
     """Each measurement of drawn images, beside that of real ones where there is one."""
-    names = {"frechet": "Frechet distance", "fid": "FID"}
+    names = {"frechet": "Fréchet distance", "fid": "FID"}
 
     def beside(row: dict) -> str:
-        return f" (real {row['real']:.4g})" if row.get("real") is not None else ""
+        if row.get("real") is not None:
+            return f" (real {row['real']:.4g})"
+        return " (no real ones held out)" if "real" in row else ""
 
     found = [f"{names.get(key, key)} {row['drawn']:.4g}{beside(row)}" for key, row in rows.items() if "drawn" in row]
-    found += [f"at most {rows['bits_per_dim']['bound']:.4g} bits per dimension"] if "bits_per_dim" in rows else []
+    if "bits_per_dim" in rows:
+        of = rows["bits_per_dim"]
+        found.append(f"at most {of['bound']:.4g} bits per dimension ({of['images']} {of['split']} images)")
     return ", ".join(found)
 
 
@@ -121,7 +125,7 @@ BY_NAME = {
     "cars32": Plan(
         "cars, 32x32: the club's 5,000", only="automobile", recipe=recipe.CARS32,
         **_CIFAR10 | dict(images=(5000, 3, 32, 32)),
-        minutes=30,  # no more than a glimpse on a CPU: colour photographs want millions of images
+        minutes=90,  # of two cores; colour photographs want millions of images, and these are not a million
         result="cars32", reached=of_cars,
     ),
     "cifar10": Plan(

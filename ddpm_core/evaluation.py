@@ -105,7 +105,7 @@ def real_images(source: str, trained: Trained) -> Real:
 
 
 def looks(real: Real, drawn: Tensor, labels: Tensor | None, seed: int) -> dict[str, dict]:
-    """Drawn images beside as many held-out ones: recognised, Frechet distance to the training images, edges."""
+    """Drawn images beside as many held-out ones: recognised, Fréchet distance to the training images, edges."""
     held = real.held_out
     if held is not None:
         held = held.at(torch.randperm(len(held), generator=seeded(seed, 1))[: len(drawn)])
@@ -164,7 +164,7 @@ def price(trained: Trained, real: Real, options: argparse.Namespace, device: str
 
 def table(rows: dict[str, dict]) -> str:
     """The measurements as lines of text."""
-    names = {"recognised": "recognised", "frechet": "Frechet distance, small classifier's", "edges": "edges"}
+    names = {"recognised": "recognised", "frechet": "Fréchet distance, small classifier's", "edges": "edges"}
     lines = [f"{'':36}{'drawn':>10}{'real':>10}"]
     for key, name in names.items():
         if key in rows:

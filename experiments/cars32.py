@@ -1,6 +1,6 @@
 """Chapter 0: cars, from the 5,000 of CIFAR-10, without labels, and what a judge of all ten classes says of them.
 
-python experiments/cars32.py --data uoft-cs/cifar10 [--minutes 30] [--checkpoint runs/cars32]
+python experiments/cars32.py --data uoft-cs/cifar10 [--minutes 90] [--checkpoint runs/cars32]
 """
 
 import argparse
@@ -14,7 +14,7 @@ from ddpm_core.__main__ import main as ddpm_core
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="uoft-cs/cifar10")
-    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--minutes", type=float, default=90)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--checkpoint", default="runs/cars32")
     parser.add_argument("--judge-only", action="store_true", help="measure the checkpoint that is there")

@@ -45,7 +45,10 @@ def test_what_was_evaluated_of_this_very_file_counts_first(shelf):
     (folder / "a.json").write_text(json.dumps(of | {"model_sha256": "another's"}))
     assert "(fashion32.json)" in cards.page(folder)
     (folder / "a.json").write_text(json.dumps(of))
-    assert "| measured | 7.0 minutes; recognised 0.5 (real 0.75), edges 3 (a.json) |" in cards.page(folder)
+    assert (
+        "| measured | 7.0 minutes; recognised 0.5 (real 0.75), edges 3 (no real ones held out) (a.json) |"
+        in cards.page(folder)
+    )
 
 
 def test_figures_of_another_training_are_not_its_own(shelf):

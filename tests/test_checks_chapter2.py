@@ -37,6 +37,8 @@ def steps(bits, beta_1, beta_T, factor=TWO_LN_2, mean=0.5):
         ("2.2", lambda schedule, wanted: int((schedule.snr.log() / 2 - wanted).abs().argmin()), "DPM-Solver"),
         ("2.2", lambda schedule, wanted: int((schedule.snr.log10() - wanted).abs().argmin()), "base 10"),
         ("2.2", lambda schedule, wanted: int((schedule.snr - wanted).abs().argmin()), "for Schedule(T=1000"),
+        ("2.2", lambda schedule, x: int((schedule.snr - math.exp(x)).abs().argmin()), "asked for is the nearest log"),
+        ("2.2", lambda schedule, wanted: "t", "should be a number, but it is str"),
         ("2.2", lambda schedule, wanted: schedule.T + 1, "times run from 0 to 1000"),
         ("2.2", lambda schedule, wanted: _right_but(schedule, wanted, 0), "row 0 is infinitely far"),
         ("2.3", lambda *a: print(end=""), "return"),

@@ -241,7 +241,7 @@ def test_the_listing_names_them_all_with_figures_from_their_files(capsys):
     assert f"{fashion['best']['recognised']:.3f} recognised" in blocks["fashion32"]
     assert f"{fashion['real_frechet']:.2f})" in blocks["fashion32"]
     digits = [run["held_out"]["frechet"] for run in shelf.result("digits")["results"]["runs"]]
-    assert f"Frechet distance {np.mean(digits):.2f}" in blocks["digits"]
+    assert f"Fréchet distance {np.mean(digits):.2f}" in blocks["digits"]
     assert f"{shelf.result('cars32')['results']['images_seen']:,} images seen" in blocks["cars32"]
 
 

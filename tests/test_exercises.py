@@ -57,7 +57,9 @@ def test_the_solution_passes(number):
         ("1.1", lambda schedule: schedule.no_such_table, "AttributeError"),
         ("1.2", lambda s, x, a, b, z: s.alpha_bar[b] * x + (1 - s.alpha_bar[b]) * z, "Equation 1.10"),
         ("1.2", lambda s, x, a, b, z: s.alpha_bar[b].sqrt() * x + (1 - s.alpha_bar[b]).sqrt() * z, "Equation 1.1"),
+        ("1.1", lambda schedule: schedule.alpha_bar.sqrt(), "should be a number, but it is Tensor"),
         ("1.3", lambda a: 1 - a, "straight line"),
+        ("1.3", lambda a: -((1 - a**2) ** 0.5), "into its negative"),
         ("1.3", lambda a: 1 - a**2, "should be 1"),
     ],
 )

@@ -19,11 +19,14 @@ def page(folder: Path = RESULTS) -> str:
     """The page of all models that lie in a folder."""
     parts = [
         "# The models on the shelf",
-        "Written by `tools/cards.py` from the files. `shelf.model(NAME)` loads one and holds it to its sha256.",
+        "Trained models that come with the book. Written by `tools/cards.py` from the files; `shelf.model(NAME)` loads "
+        "one and holds it to its sha256. A model without a recipe was trained with settings of its own. `dpm` is "
+        "DPM-Solver++ 2M, `ddim1` is DDIM with eta = 1 (chapter 10), V the question of chapter 5; edges are the mean "
+        "difference of neighbouring pixels, and the Fréchet distance is in a small classifier's features: not FID.",
     ]
     for path in sorted(folder.glob("*.safetensors")):
         trained = checkpoint.load(path)
-        rows = card.facts(trained) | measured(path, trained)
+        rows = {"recipe": "none"} | card.facts(trained) | measured(path, trained)
         rows["file"] = f"{path.stat().st_size / 1e6:.2f} MB, sha256 {file_sha256(path)}"
         parts += [f"## {path.stem}", card.as_table(rows)]
     return "\n\n".join(parts) + "\n"

@@ -22,6 +22,8 @@ def _epochs(epochs) -> None:
 
 
 CHECKS = {
-    "0.1": Exercise("a label is the class you want; torch.full((n,), k) makes n copies of k.", _sevens),
+    "0.1": Exercise(
+        "one label a picture: sixteen times the whole number 7, as a tensor. `torch.full` makes copies.", _sevens
+    ),
     "0.2": Exercise("one epoch is every picture once; how many pictures did 600 steps of 64 see?", _epochs),
 }

@@ -4,7 +4,7 @@ import torch
 
 from .. import gaussian
 from ..schedule import cosine, from_betas, linear
-from ..verdict import Exercise, need
+from ..verdict import Exercise, need, number
 
 
 def _half_life(function) -> None:
@@ -12,6 +12,7 @@ def _half_life(function) -> None:
         got, amplitude = function(schedule), schedule.alpha_bar.sqrt()
         right = next(t for t in range(schedule.T + 1) if amplitude[t] < 0.5)
         need(got is not None, "your function returns nothing; end it with `return`.")
+        got = number(got)
         need(
             int(got) != right - 1,
             f"one too early: at t = {int(got)} the amplitude is {amplitude[int(got)]:.3f}, not yet below a half.",
@@ -57,9 +58,11 @@ def _picture_factor(function) -> None:
         need(
             abs(float(got) - (1 - a)) > 1e-9 or a in (0.0, 1.0), "that is the straight line again, whose variance sags."
         )
+        got = number(got)
+        need(got >= 0, "that turns the picture into its negative: of the two roots the factor is the positive one.")
         need(
-            abs(float(got) ** 2 + a**2 - 1) < 1e-9,
-            f"for a = {a} the variance comes out as {float(got) ** 2 + a**2:.3f}; it should be 1.",
+            abs(got**2 + a**2 - 1) < 1e-9,
+            f"for a = {a} the variance comes out as {got**2 + a**2:.3f}; it should be 1.",
         )
 
 

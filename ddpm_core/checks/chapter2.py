@@ -3,7 +3,7 @@
 import math
 
 from ..schedule import Schedule, cosine, from_betas, linear, respaced, sigmoid
-from ..verdict import Exercise, need
+from ..verdict import Exercise, need, number
 
 
 def _cosine(function) -> None:
@@ -12,7 +12,7 @@ def _cosine(function) -> None:
         for t in (0, T // 4, T // 2, T - 1):
             got, right = function(t, T, s), schedule.alpha_bar[t].item()
             need(got is not None, "your function returns nothing; end it with `return`.")
-            got = float(got)
+            got = number(got)
             need(
                 t > 0 or abs(got - 1) < 1e-6,
                 f"at t = 0 nothing is lost and alpha_bar is 1, but yours is {got:.6f}: "
@@ -31,16 +31,21 @@ def _cosine(function) -> None:
 
 
 def _time_at(function) -> None:
-    for schedule in (linear(1000), cosine(1000), sigmoid(200), respaced(linear(1000), range(0, 1001, 50))):
+    rough = from_betas([0.3, 0.9])  # here the nearest SNR and the nearest log-SNR are not at the same time
+    for schedule in (linear(1000), cosine(1000), sigmoid(200), respaced(linear(1000), range(0, 1001, 50)), rough):
         log_snr = schedule.snr.log()
-        for wanted in (0.0, 2.0, -3.0):
+        for wanted in (-0.5,) if schedule is rough else (0.0, 2.0, -3.0):
             got = function(schedule, wanted)
             need(got is not None, "your function returns nothing; end it with `return`.")
-            got, right = int(got), _nearest(schedule, wanted)
+            got, right = int(number(got)), _nearest(schedule, wanted)
             need(0 <= got <= schedule.T, f"times run from 0 to {schedule.T}, but yours is {got}.")
             need(
                 got == right or got != right - 1,
                 f"one too early for {schedule} and a log-SNR of {wanted:g}: if you left row 0 out, add the 1 back.",
+            )
+            need(
+                got == right or got != int((schedule.snr - math.exp(wanted)).abs().argmin()),
+                f"at t = {got} the SNR is nearest to that of {wanted:g}; asked for is the nearest logarithm.",
             )
             need(
                 got == right or got != _nearest(schedule, wanted, unit=0.5),
@@ -67,7 +72,7 @@ def _steps_needed(function) -> None:
     for bits, beta_1, beta_T in ((1e-3, 1e-4, 0.02), (1e-4, 1e-4, 0.02), (1e-3, 1e-3, 0.01)):
         got, mean = function(bits, beta_1, beta_T), (beta_1 + beta_T) / 2
         need(got is not None, "your function returns nothing; end it with `return`.")
-        got = float(got)
+        got = number(got)
         need(got > 0, f"a number of steps is positive, but yours is {got:.4g}: the logarithm of a small number is not.")
         right, searched = -math.log(2 * math.log(2) * bits) / mean, _search(bits, beta_1, beta_T)
         close = min(abs(got - right), abs(got - searched)) < 1.01
