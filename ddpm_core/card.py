@@ -67,7 +67,7 @@ def facts(trained: Trained) -> dict[str, str]:
     size = "x".join(map(str, [config["in_channels"], *about["size"]]))
     found = {
         "recipe": about.get("recipe"),
-        "data": about.get("data"),
+        "data": _data(about),
         "class": about.get("only"),
         "sha256 of the data": about.get("data_sha256"),
         "images": f"{size}, {_told(trained) or 'no classes'}",
@@ -115,6 +115,12 @@ def _what(trained: Trained) -> str:
     size = "x".join(map(str, about["size"]))
     by = "caption" if trained.net.vocabulary else "class" if trained.net.num_classes else None
     return plan.draws if plan else f"images of {size} pixels" + (f" by {by}" if by else "")
+
+
+def _data(about: dict) -> str | None:
+    """The name of the data on the Hub, where the recipe has one and these are its pixels; else what the file says."""
+    plan = BY_NAME.get(about.get("recipe"))
+    return plan.data if plan and about.get("pixels_sha256") == plan.pixels_sha256 else about.get("data")
 
 
 def _told(trained: Trained) -> str | None:
