@@ -1,0 +1,13 @@
+"""Pictures in a grid: each in its place, with the words that belong to it."""
+
+import torch
+
+from ddpm_core import show
+
+
+def test_titles_stand_above_pictures_and_labels_left_of_rows():
+    figure = show.grid(torch.zeros(5, 1, 4, 4), columns=2, titles=list("abcde"), labels=["one", "two", "three"])
+    assert [ax.get_title() for ax in figure.axes] == [*"abcde", ""]
+    said = [[text.get_text() for text in ax.texts] for ax in figure.axes]
+    assert said == [["one"], [], ["two"], [], ["three"], []]
+    assert all(ax.texts[0].get_position()[0] < 0 and ax.texts[0].get_ha() == "right" for ax in figure.axes[::2])
