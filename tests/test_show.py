@@ -1,10 +1,12 @@
 """Pictures in a grid: each in its place, with the words that belong to it."""
 
+import pytest
 import torch
 
 from ddpm_core import show
 
 
+@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # of matplotlib, which asks torch in the old way
 def test_titles_stand_above_pictures_and_labels_left_of_rows():
     figure = show.grid(torch.zeros(5, 1, 4, 4), columns=2, titles=list("abcde"), labels=["one", "two", "three"])
     assert [ax.get_title() for ax in figure.axes] == [*"abcde", ""]
