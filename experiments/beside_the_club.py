@@ -1,11 +1,11 @@
 """Chapter 16: the club's model and ours at their full size, 32x32, trained on the club's cars with the same compute.
 
-python experiments/beside_the_club.py [--data uoft-cs/cifar10] [--ours runs/cars32-half runs/cars32]
+python experiments/beside_the_club.py [--data uoft-cs/cifar10] [--ours runs/cars32-third runs/cars32]
 
 OURS are checkpoints of the recipe cars32. The club's network is trained with as many floating-point operations as the
-first of them took (images x FLOPs of an image, there and back). That may be one from the middle of our training: its
-learning rate has not come down yet, so nothing is given away. What is trained is kept in runs/beside_the_club-...,
-every minute: it can be stopped, and gone on with.
+first of them took (images x FLOPs of an image, there and back). That may be one from the middle of our training, a
+copy of its folder made on the way: its learning rate has not come down yet, so nothing is given away. What is trained
+is kept in runs/beside_the_club-..., every minute: it can be stopped, and gone on with.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def opened(path: str, w: ladder.World) -> Trained:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="uoft-cs/cifar10")
-    parser.add_argument("--ours", nargs="+", default=["runs/cars32-half", "runs/cars32"])
+    parser.add_argument("--ours", nargs="+", default=["runs/cars32-third", "runs/cars32"])
     parser.add_argument("--seed", type=int, default=0, help="of the club's training")
     parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--priced", type=int, default=32, help="held-out cars for our bound: T calls each (default 32)")

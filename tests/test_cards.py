@@ -58,3 +58,11 @@ def test_figures_of_another_training_are_not_its_own(shelf):
         assert "not measured; fashion32.json is of other trainings" in cards.page(folder)
     (folder / "fashion32.json").unlink()
     assert "| measured | not measured |" in cards.page(folder)
+
+
+def test_data_have_their_name_on_the_hub_only_if_they_are_the_recipes():
+    plan = cards.BY_NAME["cars32"]
+    about = {"recipe": "cars32", "data": "data/cars", "pixels_sha256": plan.pixels_sha256}
+    assert cards.card._data(about) == plan.data
+    assert cards.card._data(about | {"pixels_sha256": "0" * 64}) == "data/cars"
+    assert cards.card._data(about | {"recipe": None}) == "data/cars"
