@@ -3,6 +3,8 @@
 import argparse
 import sys
 
+import torch
+
 from .cookbook import listing
 from .drawing import sample
 from .evaluation import evaluate
@@ -18,6 +20,13 @@ def main(arguments: list[str] | None = None) -> int:
     options.words = words  # for what a results file says of itself
     try:
         return options.command(options)
+    except torch.OutOfMemoryError:
+        print(
+            "error: need more memory than the GPU has; fewer images at once (--n, --at-once, --batch) or --device cpu "
+            "need less.",
+            file=sys.stderr,
+        )
+        return 2
     except (ValueError, FloatingPointError, MemoryError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

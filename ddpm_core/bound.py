@@ -10,7 +10,7 @@ import warnings
 import torch
 from torch import Tensor
 
-from .gaussian import kl, q_posterior, q_sample
+from .gaussian import kl, q_posterior, q_sample, same_shape
 from .sampler import Denoise
 from .schedule import Schedule, at
 from .variance import Variance, beta
@@ -24,7 +24,7 @@ def L_T(schedule: Schedule, x0: Tensor) -> Tensor:
 
     x0 (B, ...) in [-1, 1]; returns (B,) nats.   [Ho 2020, Eq. 5; chapter 1, Eq. 1.15; chapter 4, Eq. 4.11]
     """
-    return _price_of_noise(schedule, x0.double(), torch.full((len(x0),), schedule.T))
+    return _price_of_noise(schedule, _float64(x0), torch.full((len(x0),), schedule.T))
 
 
 def L_t(schedule: Schedule, x0: Tensor, x_t: Tensor, t: Tensor, x0_hat: Tensor, variance: Variance = beta) -> Tensor:
@@ -46,7 +46,8 @@ def L_0(schedule: Schedule, x0: Tensor, x_1: Tensor, x0_hat: Tensor, variance: V
     x0 (B, ...) must lie on the grid of the grey values 0..255, scaled to [-1, 1]; anything else has no bin and raises
     ValueError, as does a variance that is not above 0.   [Ho 2020, Eq. 13; chapter 4, Eq. 4.15]
     """
-    x0 = _on_the_grid(x0).to(x_1.dtype)
+    same_shape("x_1", x_1, "x0", x0)
+    x0 = _on_the_grid(x0).to(x_1)
     t = torch.ones(len(x0), dtype=torch.long)
     mean, _ = q_posterior(schedule, x0_hat, x_1, t)
     std = _positive(variance(schedule, t, x_1)).sqrt()
@@ -107,7 +108,8 @@ def continuous(
         if t == times[0]:
             grey_values = _price_of_grey_values(schedule, clean, x_t, t)
         errors.append(_total((clean - x0_hat) ** 2))
-    integral = -0.5 * torch.trapezoid(schedule.snr[times][:, None] * torch.stack(errors), log[times], dim=0)
+    snr, log = (table[times].to(clean.device) for table in (schedule.snr, log))
+    integral = -0.5 * torch.trapezoid(snr[:, None] * torch.stack(errors), log, dim=0)
     return _price_of_noise(schedule, clean, torch.full((len(x0),), times[-1])) + integral + grey_values
 
 
@@ -136,9 +138,10 @@ def _asked(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """One draw of x_t, and what the network makes of it: times (B,), x_t and x0_hat in float64."""
     times = torch.full((len(x0),), t)
-    eps = torch.randn(x0.shape, generator=generator, dtype=x0.dtype, device=generator.device).to(x0.device)
-    x_t = q_sample(schedule, x0.double(), times, eps.double())
-    return times, x_t, denoise(x_t.to(x0.dtype), times).double()
+    clean = _float64(x0)
+    eps = torch.randn(x0.shape, generator=generator, dtype=x0.dtype, device=generator.device)
+    x_t = q_sample(schedule, clean, times, _float64(eps).to(clean.device))
+    return times, x_t, _float64(denoise(x_t.to(x0.dtype).to(x0.device), times))
 
 
 def _price_of_noise(schedule: Schedule, x0: Tensor, t: Tensor) -> Tensor:
@@ -158,7 +161,7 @@ def _price_of_grey_values(schedule: Schedule, x0: Tensor, x_t: Tensor, t: int) -
 
 def _on_the_grid(x0: Tensor) -> Tensor:
     """x0 in float64, moved to the very grey values that it stands for."""
-    grey = (x0.double() + 1) / BIN
+    grey = (_float64(x0) + 1) / BIN
     if not ((grey - grey.round()).abs() < 1e-2).all() or not (x0.abs() <= 1 + 1e-6).all():
         raise ValueError(
             f"need pixels on the grid of 256 grey values in [-1, 1], as ddpm_core.data.to_float makes them, "
@@ -166,6 +169,11 @@ def _on_the_grid(x0: Tensor) -> Tensor:
             "of a grey value beside it."
         )
     return -1 + grey.round() * BIN
+
+
+def _float64(x: Tensor) -> Tensor:
+    """x in float64, where it is or, as Apple's GPUs have none, on the CPU."""
+    return (x.cpu() if x.device.type == "mps" else x).double()
 
 
 def _log_mass(below: Tensor, above: Tensor) -> Tensor:

@@ -80,11 +80,8 @@ def facts(trained: Trained) -> dict[str, str]:
             f"{about['minutes']} minutes on {about['device']}"
         )
         found["learning rate"] = f"{about['lr']:g} at most, weights averaged with {about['ema_decay']:g}"
-        found["seed"], found["date"], found["loss"] = (
-            str(about["seed"]),
-            about["date"],
-            f"{about['loss']:.4f} at the end",
-        )
+        found["seed"], found["date"] = str(about["seed"]), about["date"]
+        found["loss"] = None if about["loss"] is None else f"{about['loss']:.4f} at the end"
     if "sampler" in about:
         found["draws with"] = f"{about['steps']} steps of {about['sampler']}, if not told otherwise"
     return {key: value for key, value in found.items() if value is not None}
@@ -103,6 +100,28 @@ def measured(results: dict) -> dict[str, str]:
             found[key] = f"{row['drawn']:.4g}{real}"
     found["measured"] = f"on {results['device']}, {results['date']}: `{results['command']}`"
     return found | {"in words": results["results"]["note"]}
+
+
+def table(rows: dict[str, dict]) -> str:
+    """The measurements of `evaluate` as lines of text."""
+    names = {"recognised": "recognised", "frechet": "Fréchet distance, small classifier's", "edges": "edges"}
+    lines = [f"{'':36}{'drawn':>10}{'real':>10}"]
+    for key, name in names.items():
+        if key in rows:
+            real = rows[key]["real"]
+            lines.append(f"{name:36}{rows[key]['drawn']:10.4g}{'-' if real is None else format(real, '.4g'):>10}")
+    if "fid" in rows:
+        found = rows["fid"]
+        lines.append(f"FID {found['drawn']:.4g}: {found['images']:,} against {found['reference']}, by torch-fidelity")
+    if "bits_per_dim" in rows:
+        found = rows["bits_per_dim"]
+        parts = " + ".join(f"{key} {found[key]:.4g}" for key in ("L_T", "L_t", "L_0"))
+        error = "" if found["error"] is None else f" +- {found['error']:g}"
+        lines.append(
+            f"bits per dimension at most {found['bound']:.4g}{error} = {parts}: {found['images']} {found['split']} "
+            f"images, variance {found['variance']}"
+        )
+    return "\n".join(lines)
 
 
 def as_table(rows: dict[str, str]) -> str:

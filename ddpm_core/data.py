@@ -11,15 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from .files import file_sha256
-from .hub import dataset_folder, first_line
+from .hub import Absent, dataset_folder, first_line
 from .images import Images, flip_some, pad_to, shrink, to_float, to_uint8
 
 __all__ = ["Images", "flip_some", "load_images", "pad_to", "shrink", "to_float", "to_uint8"]
 
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
+IMAGE, LABEL, CAPTION = ("image", "img"), ("label", "labels"), ("caption", "text")  # names of a parquet's columns
 
 
 def load_images(name_or_path: str | Path = "digits", split: str = "train") -> Images:
@@ -30,7 +31,8 @@ def load_images(name_or_path: str | Path = "digits", split: str = "train") -> Im
     a .parquet, .npz or image file      .npz holds `images` (N, H, W[, C]) uint8 and, if you like, `labels`
     "zalando-datasets/fashion_mnist"    that data set's parquet from the Hub, then as above
 
-    split picks among parquet shards called SPLIT-*.parquet. Raises ValueError or FileNotFoundError in one sentence.
+    split picks among parquet shards called SPLIT-*.parquet. Raises ValueError or FileNotFoundError in one sentence:
+    Absent if the data are there and have no such split.
     """
     if str(name_or_path) == "digits":
         return _digits()
@@ -62,16 +64,20 @@ def _digits() -> Images:
 
 
 def _shards(folder: Path, split: str) -> list[Path]:
-    """SPLIT-*.parquet anywhere below the folder; else every parquet that names no split."""
+    """SPLIT-*.parquet anywhere below the folder; else every parquet that names no split. All lie in one folder: on the
+    Hub each configuration of a data set has its own."""
     found = sorted(folder.rglob("*.parquet"))
     named = [p for p in found if p.name.startswith(f"{split}-") or p.stem == split]
     if found and not named and any(p.name.startswith(("train-", "test-", "validation-")) for p in found):
-        raise ValueError(f"need a split that {folder} has ({', '.join(p.name for p in found)}), but got {split!r}.")
-    return named or found
+        raise Absent(f"need a split that {folder} has ({', '.join(p.name for p in found)}), but got {split!r}.")
+    shards = named or found
+    if len(places := sorted({p.parent.relative_to(folder).as_posix() for p in shards})) > 1:
+        raise ValueError(f"need the path of one configuration, but {folder} has several: {', '.join(places)}.")
+    return shards
 
 
 def _from_parquet(shards: Sequence[Path], source: str) -> Images:
-    """Columns `image` or `img` (bytes), and if present `label`, and `caption` or `text`: the Hub's layout."""
+    """The Hub's layout: a column `image` or `img` (bytes), and if present `label` or `labels`, `caption` or `text`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -81,8 +87,7 @@ def _from_parquet(shards: Sequence[Path], source: str) -> Images:
             table = pq.read_table(shard)
         except (pa.ArrowException, OSError) as error:
             raise ValueError(f"need a whole parquet file, but {shard} cannot be read: {first_line(error)}.") from error
-        image = _column(table, shard, "image", "img")
-        label, text = _column(table, shard, "label", "labels"), _column(table, shard, "caption", "text")
+        image, label, text = (_column(table, names) for names in (IMAGE, LABEL, CAPTION))
         if image is None:
             raise ValueError(f"need a column `image` or `img`, but {shard} has {', '.join(table.column_names)}.")
         for row, cell in enumerate(image):
@@ -94,17 +99,20 @@ def _from_parquet(shards: Sequence[Path], source: str) -> Images:
     return _images(arrays, labels or None, captions or None, names, source, shards)
 
 
-def _column(table, shard: Path, *names: str) -> list | None:
-    for name in names:
-        if name in table.column_names:
-            return table[name].to_pylist()
-    return None
+def _called(table, names: Sequence[str]) -> str | None:
+    """The first of these names that a column has."""
+    return next((name for name in names if name in table.column_names), None)
+
+
+def _column(table, names: Sequence[str]) -> list | None:
+    name = _called(table, names)
+    return None if name is None else table[name].to_pylist()
 
 
 def _class_names(table) -> list[str] | None:
     """The class names that the Hub writes into the parquet's own metadata."""
     info = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
-    return info.get("info", {}).get("features", {}).get("label", {}).get("names")
+    return info.get("info", {}).get("features", {}).get(_called(table, LABEL), {}).get("names")
 
 
 def _from_folder(folder: Path) -> Images:
@@ -167,9 +175,12 @@ def _images(arrays: Sequence[np.ndarray], labels, captions, names, source: str, 
 
 
 def _decode(raw: bytes | None, where: str | Path) -> np.ndarray:
-    """Compressed bytes -> uint8 (H, W) for grey, (H, W, 3) for colour, (H, W, 4) for colour with an alpha channel."""
+    """Compressed bytes -> uint8 (H, W) for grey, (H, W, 3) for colour, (H, W, 4) for colour with an alpha channel.
+
+    Upright: a camera that was held sideways says so in the file (EXIF).
+    """
     try:
-        picture = Image.open(io.BytesIO(raw))
+        picture = ImageOps.exif_transpose(Image.open(io.BytesIO(raw)))
         if picture.mode.startswith("I"):  # 16 bits a pixel: Pillow would make white of all that exceeds 255
             return (np.asarray(picture) >> 8).astype(np.uint8)
         if picture.mode not in ("L", "RGB", "RGBA"):

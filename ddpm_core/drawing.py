@@ -13,6 +13,7 @@ from . import checkpoint, devices, published, recipe, show, told
 from .checkpoint import Trained
 from .files import CheckpointError, replace_file
 from .images import Images
+from .recipe import Recipe
 from .seeds import seeded
 
 
@@ -34,10 +35,16 @@ def sample(options: argparse.Namespace) -> int:
 
 
 def opened(name: str) -> Trained:
-    """A checkpoint of ours, or weights laid out as those that were published with the paper."""
+    """A checkpoint of ours, or weights laid out as those that were published with the paper.
+
+    The Hub is asked only for what cannot be a path: where the folder around it is here, so would the checkpoint be.
+    """
+    path = Path(name).expanduser()
     try:
         return checkpoint.load(name)
     except CheckpointError as error:
+        if path.parent.exists() and not path.is_dir():
+            raise
         try:
             return published.load(name)
         except CheckpointError:
@@ -45,9 +52,16 @@ def opened(name: str) -> Trained:
 
 
 def settings(trained: Trained, sampler: str | None, steps: int | None) -> dict:
-    """The sampler and the number of steps asked for, by default the checkpoint's own; "ddpm" walks all of them."""
-    sampler = sampler or trained.about["sampler"]
-    return {"sampler": sampler, "steps": trained.schedule.T if sampler == "ddpm" else steps or trained.about["steps"]}
+    """The sampler and the number of steps asked for, by default the checkpoint's own, else a recipe's.
+
+    "ddpm" walks all T steps: raises ValueError for another number.
+    """
+    about, T = trained.about, trained.schedule.T
+    sampler = sampler or about.get("sampler", Recipe.sampler)
+    if sampler == "ddpm" and steps not in (None, T):
+        raise ValueError(f"need all T = {T} steps for the sampler ddpm, but got --steps {steps}; ddim takes fewer.")
+    by_default = T if sampler == "ddpm" else about.get("steps", min(Recipe.steps, T))
+    return {"sampler": sampler, "steps": steps or by_default}
 
 
 def in_words(how: dict) -> str:
@@ -87,7 +101,9 @@ def _asked(
     classes = _classes(trained, n, label) if captions is None else None
     if vocabulary is None:
         return classes, classes
-    said = captions or trained.about["prompts"]  # which are one for each class, if there are classes
+    said = captions or trained.about.get("prompts")  # which are one for each class, if there are classes
+    if not said:
+        raise ValueError("need a caption to draw by, as --prompt has it, since the model's file names none.")
     which = recipe.every_label(n, len(said)) if classes is None else classes
     return told.tokens([said[k] for k in which], vocabulary), classes
 
@@ -113,10 +129,15 @@ def _or(names: list[str]) -> str:
 
 
 def told_of(trained: Trained, images: Images) -> Tensor | None:
-    """What the network is told of each image: its label (N,), the tokens of its caption (N, L), or None for nothing."""
+    """What the network is told of each image: its label (N,), the tokens of its caption (N, L), or None for nothing.
+
+    Raises ValueError for a network that is told classes and images without.
+    """
     if trained.net.vocabulary is not None:
         said = images.captioned(trained.about["settings"]["sentences"]).captions
         return told.tokens([told.heard(caption, trained.net.vocabulary) for caption in said], trained.net.vocabulary)
+    if trained.net.num_classes is not None and images.labels is None:
+        raise ValueError(f"need labels for a model that is told classes, but {images.source} has none.")
     return None if trained.net.num_classes is None else images.labels
 
 
@@ -129,10 +150,10 @@ def captions_like(images: Images, trained: Trained, n: int, seed: int) -> list[s
 
 
 def write(path: Path, images: Tensor, labels: Tensor | None) -> None:
-    """A grid of ten a row, or arrays, whole or not at all."""
+    """A grid of at most ten a row, or arrays, whole or not at all."""
     if path.suffix == ".png":
         enlarge = max(1, 32 // images.shape[-1])
-        sheet = show.tile(images, columns=10, enlarge=enlarge)
+        sheet = show.tile(images, columns=min(10, len(images)), enlarge=enlarge)
         replace_file(path, lambda temporary: sheet.save(temporary, format="png"))
     else:
         arrays = {"images": images.permute(0, 2, 3, 1).numpy()}

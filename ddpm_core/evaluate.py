@@ -41,7 +41,8 @@ class Judge:
 
 
 def train_judge(images: Images, *, steps: int = 1500, batch: int = 128, seed: int = 0) -> Judge:
-    """Train a small convolutional classifier on labelled real images, shifted by up to a sixteenth of their side."""
+    """Train a small convolutional classifier on labelled real images, shifted by up to a sixteenth of their side:
+    by up to one pixel where that is less."""
     if images.labels is None:
         raise ValueError(f"need labels to train a classifier, but {images.source} has none.")
     torch.manual_seed(seed)

@@ -14,11 +14,14 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from . import bound, checkpoint, data, devices, drawing, fid, sampler, show, variance
+from . import bound, card, checkpoint, data, devices, drawing, fid, sampler, show, variance
 from .checkpoint import Trained
+from .cookbook import BY_NAME
 from .evaluate import Judge, frechet, gradient_energy, kept_judge
 from .files import file_sha256, replace_file
+from .hub import Absent
 from .images import Images, pad_to, to_float
+from .options import with_defaults
 from .seeds import seeded
 
 VARIANCES = {  # beta_tilde_1 is 0 and has no logarithm: beta_tilde_2 stands in
@@ -28,8 +31,8 @@ VARIANCES = {  # beta_tilde_1 is 0 and has no logarithm: beta_tilde_2 stands in
 NOTE = (
     "recognised: share of the images that a small classifier, trained on the real training images, calls what they "
     "should show; frechet: distance to the training images in that classifier's standardised features, so not FID; "
-    "edges: mean difference of neighbouring pixels; real: as many held-out images, judged alike (edges of training "
-    "images where none are held out); bits_per_dim: the "
+    "edges: mean difference of neighbouring pixels; real: held-out images, as many as were drawn or as there "
+    "are (real_images), judged alike (edges of training images where none are held out); bits_per_dim: the "
     "discrete variational bound, one draw of x_t for each t, its standard error over the images; fid: by torch-fidelity"
 )
 
@@ -49,11 +52,11 @@ class Real:
 
 def evaluate(options: argparse.Namespace) -> int:
     """Measure what a checkpoint draws, beside real images; with --bits-per-dim its bound, with --fid its FID."""
-    began, device = time.perf_counter(), devices.check_device(options.device)
+    began, device, options = time.perf_counter(), devices.check_device(options.device), with_defaults(options)
     trained = drawing.opened(options.checkpoint)
     if options.fid:
-        fid.ready()
-    real = real_images(options.data or trained.about["data"], trained)
+        fid.ready(trained.net.in_channels)
+    real = real_images(options.data or _trained_on(trained.about), trained)
     how = drawing.settings(trained, options.sampler, options.steps) | {"guidance": options.guidance}
     n = max(options.n, options.fid_images if options.fid else 0)
     said = drawing.captions_like(real.known, trained, n, options.seed)
@@ -67,13 +70,18 @@ def evaluate(options: argparse.Namespace) -> int:
         rows["bits_per_dim"] = price(trained, real, options, device)
     if options.fid:
         rows["fid"] = {
-            "drawn": round(fid.fid(drawn[: options.fid_images], real.known.images), 3),
+            "drawn": round(fid.fid(drawn[: options.fid_images], real.known.images, device), 3),
             "images": options.fid_images,
             "reference": f"{len(real.known):,} training images of {_public(real.known.source)}",
         }
-    results = {"training": _training(trained), "images": options.n, "how": how | {"seed": options.seed}, "rows": rows}
-    print(f"{options.checkpoint}: {options.n:,} images, {drawing.in_words(how)}, seed {options.seed}")
-    print(table(rows))
+    beside = 0 if real.held_out is None else min(options.n, len(real.held_out))
+    results = {
+        "training": _training(trained), "images": options.n, "real_images": beside,
+        "how": how | {"seed": options.seed, "at_once": options.at_once}, "rows": rows,
+    }  # fmt: skip
+    counts = f"{options.n:,} images beside {format(beside, ',') if beside else 'no'} held-out ones"
+    print(f"{options.checkpoint}: {counts}, {drawing.in_words(how)}, seed {options.seed}")
+    print(card.table(rows))
     if options.json:
         about = provenance(options, trained, real, device, (time.perf_counter() - began) / 60)
         whole = json.dumps(about | {"results": results | {"note": NOTE}}, indent=1) + "\n"
@@ -81,18 +89,36 @@ def evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
+def _trained_on(about: dict) -> str:
+    """The data that a checkpoint names. Raises ValueError where the name need not lead to them: of a path it keeps the
+    last two parts, which may be another's name on the Hub."""
+    named = about.get("data")
+    if named is None:
+        raise ValueError("need --data, since the model's file does not say what it was trained on.")
+    if named not in {plan.data for plan in BY_NAME.values()} and not Path(named).exists():
+        raise ValueError(
+            "need --data: the model was trained on a local folder, or on data without a recipe, and its file says no "
+            f"more of them than {named!r}."
+        )
+    return named
+
+
 def real_images(source: str, trained: Trained) -> Real:
-    """The data set that the model was trained on, padded as it was, and its judge."""
+    """The data set that the model was trained on, padded as it was, and its judge. Raises ValueError for held-out
+    images without labels where the model draws by class."""
     about, known = trained.about, data.load_images(source)
     hashes = {about.get("data_sha256"), about.get("pixels_sha256")} - {None}
     if hashes and not hashes & {known.sha256, known.pixels_sha256}:
         print(f"note: {_public(source)} is not, file for file, what the model was trained on")
     try:
         held_out = data.load_images(source, "test")
-    except (ValueError, FileNotFoundError):
+    except Absent:
         held_out = None
     if held_out is not None and held_out.sha256 == known.sha256:
         held_out = None  # a data set without splits
+    by_class = trained.net.num_classes is not None or about.get("names")
+    if by_class and held_out is not None and held_out.labels is None and known.labels is not None:
+        raise ValueError(f"need labels to judge a model by class, but the held-out images of {source} have none.")
     splits = [known] if held_out is None else [known, held_out]
     known, *rest = [replace(split, images=pad_to(split.images, *about["size"])) for split in splits]
     judge = None if known.labels is None else kept_judge(known, steps=600 if max(about["size"]) <= 16 else 3500)
@@ -105,7 +131,7 @@ def real_images(source: str, trained: Trained) -> Real:
 
 
 def looks(real: Real, drawn: Tensor, labels: Tensor | None, seed: int) -> dict[str, dict]:
-    """Drawn images beside as many held-out ones: recognised, Fréchet distance to the training images, edges."""
+    """Drawn images beside as many held-out ones, or all: recognised, Fréchet distance to the training images, edges."""
     held = real.held_out
     if held is not None:
         held = held.at(torch.randperm(len(held), generator=seeded(seed, 1))[: len(drawn)])
@@ -162,28 +188,6 @@ def price(trained: Trained, real: Real, options: argparse.Namespace, device: str
     }  # fmt: skip
 
 
-def table(rows: dict[str, dict]) -> str:
-    """The measurements as lines of text."""
-    names = {"recognised": "recognised", "frechet": "Fréchet distance, small classifier's", "edges": "edges"}
-    lines = [f"{'':36}{'drawn':>10}{'real':>10}"]
-    for key, name in names.items():
-        if key in rows:
-            real = rows[key]["real"]
-            lines.append(f"{name:36}{rows[key]['drawn']:10.4g}{'-' if real is None else format(real, '.4g'):>10}")
-    if "fid" in rows:
-        found = rows["fid"]
-        lines.append(f"FID {found['drawn']:.4g}: {found['images']:,} against {found['reference']}, by torch-fidelity")
-    if "bits_per_dim" in rows:
-        found = rows["bits_per_dim"]
-        parts = " + ".join(f"{key} {found[key]:.4g}" for key in ("L_T", "L_t", "L_0"))
-        error = "" if found["error"] is None else f" +- {found['error']:g}"
-        lines.append(
-            f"bits per dimension at most {found['bound']:.4g}{error} = {parts}: {found['images']} {found['split']} "
-            f"images, variance {found['variance']}"
-        )
-    return "\n".join(lines)
-
-
 def provenance(
     options: argparse.Namespace, trained: Trained, real: Real, device: str, minutes: float
 ) -> dict[str, object]:
@@ -225,18 +229,21 @@ def _training(trained: Trained) -> dict:
 
 
 def _public(word: str) -> str:
-    """A path becomes its last part: whose machine it was does not matter. A name on the Hub stays."""
-    return Path(word).name if word.startswith(("/", "~", ".")) else word
+    """A path becomes its last part, an option's too: whose machine it was does not matter. A name on the Hub stays."""
+    option, given, path = word.partition("=") if word.startswith("-") else ("", "", word)
+    return option + given + (Path(path).name if path.startswith(("/", "~", ".")) else path)
 
 
 def _commit() -> str | None:
-    """That of the checkout the package runs from, "+" with changes since; None outside of one."""
-    here = Path(__file__).parent
+    """That of the checkout the package runs from, "+" with changes since; None outside of one, or in another's."""
+    here = Path(__file__).resolve().parent
 
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=False).stdout.strip()
 
     try:
+        if git("rev-parse", "--show-toplevel") != str(here.parent):
+            return None
         return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "--", ".") else "") or None
     except OSError:  # no git
         return None

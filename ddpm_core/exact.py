@@ -105,6 +105,8 @@ class GaussianMixture:
 
     def _noised(self, schedule: Schedule, x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Means and variances of the modes at time t, (B, K, D), and alpha_bar (B, 1, 1)."""
+        if x_t.shape[1:] != self.means.shape[1:]:
+            raise ValueError(f"need points (B, {self.means.shape[1]}) in this world, but got {tuple(x_t.shape)}.")
         alpha_bar = at(schedule.alpha_bar, t, like=x_t[:, None])
         return alpha_bar.sqrt() * self.means, alpha_bar * self.variances + 1 - alpha_bar, alpha_bar
 

@@ -3,7 +3,6 @@
 An optional extra: pip install 'ddpm-core[fid]'. Its weights are downloaded when they are first needed.
 """
 
-import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -13,10 +12,14 @@ FEATURES, WIDTH = "inception-v3-compat", "2048"
 
 
 class Pictures(Dataset):
-    """uint8 images (N, C, H, W), one by one as torch-fidelity takes them: (3, H, W), grey ones three times."""
+    """uint8 images (N, C, H, W), one by one as torch-fidelity takes them: (3, H, W), grey ones three times.
+
+    Raises ValueError for images that are neither grey nor of three colours.
+    """
 
     def __init__(self, images: Tensor):
-        self.images = images if images.shape[1] == 3 else images[:, :1].expand(-1, 3, -1, -1)
+        _check_channels(images.shape[1])
+        self.images = images.expand(-1, 3, -1, -1)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -25,8 +28,10 @@ class Pictures(Dataset):
         return self.images[k]
 
 
-def ready() -> None:
-    """See to it that package and weights are there, before anything is drawn. Raises ValueError in one sentence."""
+def ready(channels: int) -> None:
+    """See to it that package and weights are there, and take images of this many channels, before anything is drawn.
+    Raises ValueError in one sentence."""
+    _check_channels(channels)
     package = _package()
     try:
         package.FeatureExtractorInceptionV3(FEATURES, [WIDTH])
@@ -37,16 +42,21 @@ def ready() -> None:
         ) from error
 
 
-def fid(drawn: Tensor, real: Tensor) -> float:
+def fid(drawn: Tensor, real: Tensor, device: str = "cpu") -> float:
     """FID of uint8 images (N, C, H, W) to (M, C, H, W), N and M as large as you can: 50,000 are the custom.
 
-    On a GPU if there is one.   [Heusel 2017]
+    C is 1 or 3. torch-fidelity computes on "cuda" or, for any other device, on the CPU.   [Heusel 2017]
     """
     found = _package().calculate_metrics(
-        input1=Pictures(drawn), input2=Pictures(real), fid=True, cuda=torch.cuda.is_available(), verbose=False,
+        input1=Pictures(drawn), input2=Pictures(real), fid=True, cuda=device == "cuda", verbose=False,
         feature_extractor=FEATURES, feature_layer_fid=WIDTH, cache=False,
     )  # fmt: skip
     return float(found["frechet_inception_distance"])
+
+
+def _check_channels(channels: int) -> None:
+    if channels not in (1, 3):
+        raise ValueError(f"need images of 1 or 3 channels for FID, but these have {channels}.")
 
 
 def _package():

@@ -1,7 +1,10 @@
 """Files that are whole or not there: tensors on disk, hashes, and replacing a file in one move."""
 
+import contextlib
+import glob
 import hashlib
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,10 +51,18 @@ def file_sha256(*paths: str | Path) -> str:
 
 
 def replace_file(path: str | Path, write: Callable[[Path], object]) -> None:
-    """write(temporary), to the disk, then rename: whoever reads `path` sees the old file or the new one, whole."""
+    """write(temporary), to the disk, then rename: whoever reads `path` sees the old file or the new one, whole.
+
+    The temporary file is this process's own, so two that write the same file take turns; what a killed one left lying
+    is swept away after an hour.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > 3600:
+                left.unlink()
     try:
         write(temporary)
         with open(temporary, "rb+") as stream:

@@ -10,6 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from .gaussian import same_shape
 from .sampler import Steps
 from .schedule import at
 
@@ -28,6 +29,7 @@ def blend(amount: Tensor, x0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
 
     x0 (B, ...) scaled to [-1, 1]; t (B,) in 0..T; eps ~ N(0, I), shaped like x0.   [chapter 16, Eq. 16.1]
     """
+    same_shape("x0", x0, "eps", eps)
     noise = at(amount, t, like=x0)
     return (1 - noise) * x0 + noise * eps
 
@@ -43,7 +45,9 @@ def x0_from_velocity(amount: Tensor, v: Tensor, x_t: Tensor, t: Tensor) -> Tenso
 
 
 def velocity_from_x0(amount: Tensor, x0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
-    """v = (x_t - x_0) / amount_t, for t >= 1.   [chapter 16, Eq. 16.4]"""
+    """v = (x_t - x_0) / amount_t; t in 1..T.   [chapter 16, Eq. 16.4]"""
+    if (t < 1).any():
+        raise ValueError(f"need times 1..T, but t holds {int(t.min())}: at t = 0, x_t is x_0 and says nothing of v.")
     return (x_t - x0) / at(amount, t, like=x_t)
 
 

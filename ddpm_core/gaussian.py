@@ -13,7 +13,7 @@ def q_step(schedule: Schedule, x_prev: Tensor, t: Tensor, eps: Tensor) -> Tensor
 
     x_prev is x_{t-1}; t in 1..T (t = 0 changes nothing, since beta_0 = 0).   [Ho 2020, Eq. 2; chapter 1, Eq. 1.1]
     """
-    _same_shape("x_prev", x_prev, "eps", eps)
+    same_shape("x_prev", x_prev, "eps", eps)
     beta = at(schedule.beta, t, like=x_prev)  # (B, 1, ..., 1)
     return (1 - beta).sqrt() * x_prev + beta.sqrt() * eps
 
@@ -23,7 +23,7 @@ def q_sample(schedule: Schedule, x0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
 
     x0 (B, ...) scaled to [-1, 1]; t (B,) in 0..T; eps ~ N(0, I), shaped like x0.  [Ho 2020, Eq. 4; chapter 1, Eq. 1.10]
     """
-    _same_shape("x0", x0, "eps", eps)
+    same_shape("x0", x0, "eps", eps)
     alpha_bar = at(schedule.alpha_bar, t, like=x0)  # (B, 1, ..., 1)
     return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * eps
 
@@ -34,7 +34,7 @@ def q_posterior(schedule: Schedule, x0: Tensor, x_t: Tensor, t: Tensor) -> tuple
     mean     = (sqrt(alpha_bar_{t-1}) beta_t x_0 + sqrt(alpha_t) (1 - alpha_bar_{t-1}) x_t) / (1 - alpha_bar_t)
     variance = beta_tilde_t = (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t) beta_t,   shaped (B, 1, ..., 1)
     """
-    _same_shape("x0", x0, "x_t", x_t)
+    same_shape("x0", x0, "x_t", x_t)
     coefficient_x0, coefficient_x_t = posterior_coefficients(schedule, t, like=x_t)
     return coefficient_x0 * x0 + coefficient_x_t * x_t, at(schedule.beta_tilde, t, like=x_t)
 
@@ -42,21 +42,19 @@ def q_posterior(schedule: Schedule, x0: Tensor, x_t: Tensor, t: Tensor) -> tuple
 def posterior_coefficients(schedule: Schedule, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
     """What the posterior's mean takes of x_0 and of x_t, each shaped (B, 1, ..., 1); t in 1..T.   [Ho 2020, Eq. 7]"""
     _after_clean(t, "q(x_{t-1} | x_t, x_0)")
-    beta, alpha, alpha_bar = (at(table, t, like) for table in (schedule.beta, schedule.alpha, schedule.alpha_bar))
-    alpha_bar_prev = at(schedule.alpha_bar, t - 1, like)
-    return alpha_bar_prev.sqrt() * beta / (1 - alpha_bar), alpha.sqrt() * (1 - alpha_bar_prev) / (1 - alpha_bar)
+    return at(schedule.posterior_x0, t, like), at(schedule.posterior_x_t, t, like)
 
 
 def x0_from_eps(schedule: Schedule, x_t: Tensor, t: Tensor, eps: Tensor) -> Tensor:
     """x_0 = (x_t - sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_bar_t).  [Ho 2020, Eq. 15; chapter 1, Eq. 1.12]"""
-    _same_shape("x_t", x_t, "eps", eps)
+    same_shape("x_t", x_t, "eps", eps)
     alpha_bar = at(schedule.alpha_bar, t, like=x_t)
     return (x_t - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt()
 
 
 def eps_from_x0(schedule: Schedule, x_t: Tensor, t: Tensor, x0: Tensor) -> Tensor:
     """eps = (x_t - sqrt(alpha_bar_t) x_0) / sqrt(1 - alpha_bar_t); t in 1..T.  [chapter 1, Eq. 1.13]"""
-    _same_shape("x_t", x_t, "x0", x0)
+    same_shape("x_t", x_t, "x0", x0)
     _after_clean(t, "eps = (x_t - sqrt(alpha_bar_t) x_0) / sqrt(1 - alpha_bar_t)")
     alpha_bar = at(schedule.alpha_bar, t, like=x_t)
     return (x_t - alpha_bar.sqrt() * x0) / (1 - alpha_bar).sqrt()
@@ -84,7 +82,8 @@ def kl(mean1: Tensor, variance1: Tensor, mean2: Tensor, variance2: Tensor) -> Te
     return 0.5 * ((variance2 / variance1).log() + (variance1 + (mean1 - mean2) ** 2) / variance2 - 1)
 
 
-def _same_shape(name: str, x: Tensor, other_name: str, other: Tensor) -> None:
+def same_shape(name: str, x: Tensor, other_name: str, other: Tensor) -> None:
+    """Raises ValueError where a broadcast would silently make something else of the two."""
     if x.shape != other.shape:
         raise ValueError(
             f"need {other_name} shaped like {name}: {name} is {tuple(x.shape)}, {other_name} is {tuple(other.shape)}."

@@ -1,13 +1,19 @@
 """What comes from the Hugging Face Hub, or from its local copies when there is no network, and what goes there."""
 
+from fnmatch import fnmatch
 from pathlib import Path
 
 MODEL = "model.safetensors"
 
 
+class Absent(FileNotFoundError):
+    """The folder or the Hub has been asked, and what it holds is not what was asked for."""
+
+
 def dataset_folder(name: str, split: str) -> Path:
-    """The folder with a data set's parquet files for this split. Raises FileNotFoundError in one sentence."""
-    from huggingface_hub import snapshot_download
+    """The folder with a data set's parquet files for this split. Raises FileNotFoundError in one sentence: Absent if
+    the data set has no such split."""
+    from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.constants import HF_HUB_CACHE
 
     tried = f"there is no path {Path(name).absolute()}"
@@ -16,13 +22,17 @@ def dataset_folder(name: str, split: str) -> Path:
     wanted = [f"*{split}-*.parquet", f"*{split}.parquet"]
     try:
         folder = Path(snapshot_download(name, repo_type="dataset", allow_patterns=wanted))
+        there = [path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")]
+        found = any(fnmatch(path, pattern) for path in there for pattern in wanted)
+        if not found:
+            HfApi().dataset_info(name, revision="main")  # without a network a copy of other splits says nothing of this
     except Exception as error:  # unknown name, no network, no permission: each its own class
         raise FileNotFoundError(
-            f"no such data: {tried}, no copy of a data set {name!r} in {HF_HUB_CACHE}, and the Hub did not give it "
-            f"({type(error).__name__}: {first_line(error)}); `digits` needs no network."
+            f"no such data: {tried}, no copy of the split {split!r} of {name!r} in {HF_HUB_CACHE}, and the Hub did not "
+            f"give it ({type(error).__name__}: {first_line(error)}); `digits` needs no network."
         ) from error
-    if not any(folder.rglob("*.parquet")):
-        raise FileNotFoundError(f"need parquet files called {split}-*.parquet, but the Hub's {name!r} has none.")
+    if not found:
+        raise Absent(f"need parquet files called {split}-*.parquet, but the Hub's {name!r} has none.")
     return folder
 
 
@@ -43,7 +53,7 @@ def model_file(name: str) -> Path:
 
 def first_file(name: str, *names: str) -> Path:
     """The first of these files that the repository "owner/name" on the Hub has. Raises FileNotFoundError in one
-    sentence."""
+    sentence: Absent if it has none of them."""
     from huggingface_hub import hf_hub_download
 
     if not _is_hub_name(name):
@@ -53,11 +63,23 @@ def first_file(name: str, *names: str) -> Path:
         try:
             return Path(hf_hub_download(name, wanted))
         except Exception as error:  # as above
-            errors.append(f"{type(error).__name__}: {first_line(error)}")
+            errors.append(error)
+    if all(_says_absent(error, name, wanted) for error, wanted in zip(errors, names, strict=True)):
+        raise Absent(f"need {' or '.join(names)}, but the Hub's {name!r} has none.")
     raise FileNotFoundError(
         f"there is no path {Path(name).absolute()}, and the Hub did not give {' or '.join(names)} of {name!r} "
-        f"({errors[-1]})."
+        f"({type(errors[-1]).__name__}: {first_line(errors[-1])})."
     )
+
+
+def _says_absent(error: Exception, name: str, file: str) -> bool:
+    """Whether the Hub, or the copy that it was asked for before, says that the repository has no such file."""
+    from huggingface_hub import _CACHED_NO_EXIST, try_to_load_from_cache
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    if isinstance(error, LocalEntryNotFoundError):  # one of the others too, but it means that nobody answered
+        return try_to_load_from_cache(name, file) is _CACHED_NO_EXIST
+    return isinstance(error, EntryNotFoundError)
 
 
 def push(folder: Path, name: str, private: bool = False) -> str:

@@ -31,11 +31,11 @@ def with_a_bar(
                 if time.monotonic() - saved > save_every:
                     keep(loss)
                     saved = time.monotonic()
-    except KeyboardInterrupt:
+        if progress is not None:  # else --resume found nothing left to do
+            keep(loss)
+    except KeyboardInterrupt:  # in the middle of the last keep(loss), too
         keep(loss)
         raise
-    if progress is not None:  # else --resume found nothing left to do
-        keep(loss)
 
 
 def for_tensorboard(folder: str | Path | None, state: State) -> AbstractContextManager[Note]:

@@ -7,9 +7,11 @@ import traceback
 from collections.abc import Callable, Iterator
 
 import torch
+from torch import Tensor
 
 from .state import State
 
+OVERFLOWS = 20  # in a row; a sound fp16 run begins with a few, while its loss scale of 2^16 is halved to what fits
 STOPS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C, and how a cluster or a launcher asks a process to end
 
 
@@ -17,13 +19,14 @@ STOPS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C, and how a cluster or a launch
 def held_back() -> Iterator[Callable[[], bool]]:
     """Hold the first Ctrl-C (or SIGTERM) back until the step is whole: yields a function that tells whether it came.
 
-    A second one acts at once. Outside the main thread, where Python hands out no signals: nothing.
+    A second one acts at once. A signal that this process ignores stays ignored. Outside the main thread, where Python
+    hands out no signals: nothing.
     """
     asked = []
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    previous = {number: found for number in STOPS if (found := signal.getsignal(number)) is not None}
+    previous = {number: found for number in STOPS if (found := signal.getsignal(number)) not in (None, signal.SIG_IGN)}
 
     def remember(number, frame):
         asked.append(True)
@@ -57,6 +60,26 @@ def in_plain_words(state: State, accumulate: int) -> Iterator[None]:
                 f"process {index} of {n} lost another one at step {state.step + 1}: it ended or cannot be reached."
             ) from error
         raise
+
+
+def halve_scale(state: State, overflows: int) -> int:
+    """What is left to do after an fp16 gradient overflowed: the weights stay, the loss scale halves, the step is taken
+    again. Raises FloatingPointError after OVERFLOWS of them in a row; returns how many it has been."""
+    state.optimizer.step()  # which the scaler knows to be empty
+    state.optimizer.zero_grad()
+    if overflows == OVERFLOWS:
+        scale = state.accelerator.scaler.get_scale()
+        raise FloatingPointError(
+            f"the fp16 gradient overflowed {overflows} times in a row at step {state.step + 1}, down to a loss scale "
+            f"of {scale:g}; bf16 and full precision hold larger numbers."
+        )
+    return overflows
+
+
+def not_finite(step: int, loss: Tensor, norm: Tensor) -> FloatingPointError:
+    """The error to raise for a step whose loss or gradient is lost."""
+    what, value = ("gradient's length", norm) if loss.isfinite() else ("loss", loss)
+    return FloatingPointError(f"the {what} became {value.item()} at step {step}.")
 
 
 def _out_of_memory(error: Exception) -> bool:

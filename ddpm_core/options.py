@@ -1,11 +1,17 @@
 """The command line's words: python -m ddpm_core train | sample | ..., and what each option means."""
 
 import argparse
+import math
 from collections.abc import Callable
 
 from . import cookbook, recipe
 
 Command = Callable[[argparse.Namespace], int]  # does what the options say; returns the exit status
+BELONGS = {  # options that say more of another one, and what they are by default
+    "bits_per_dim_images": ("bits_per_dim", 64),
+    "variance": ("bits_per_dim", "beta"),
+    "fid_images": ("fid", 50_000),
+}
 
 
 def parser(
@@ -25,12 +31,26 @@ def parser(
     return whole
 
 
+def with_defaults(options: argparse.Namespace) -> argparse.Namespace:
+    """The options, those in `BELONGS` by default as it says. Raises ValueError for one without what it belongs to."""
+    found = dict(vars(options))
+    for name, (of, default) in BELONGS.items():
+        if found[name] is None:
+            found[name] = default
+        elif not found[of]:
+            wanted, said = (f"--{word.replace('_', '-')}" for word in (of, name))
+            raise ValueError(f"need {wanted} for {said} {found[name]} to say more of, but got it alone.")
+    return argparse.Namespace(**found)
+
+
 def _of_training(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--recipe", choices=list(cookbook.BY_NAME), metavar="NAME",
         help=f"a training by name ({', '.join(cookbook.BY_NAME)}; see `recipes`); other options come before it",
     )  # fmt: skip
-    p.add_argument("--data", help="digits (default), a path, or a data set on the Hub: owner/name")
+    p.add_argument(
+        "--data", help="digits, a path, or a data set on the Hub: owner/name (default: the recipe's, else digits)"
+    )
     p.add_argument("--only", help="one class, by number or name; the model is then unconditional ('' for all)")
     length = p.add_mutually_exclusive_group()
     length.add_argument("--steps", type=_positive(int), help="optimiser steps (default: the recipe's, else 600)")
@@ -76,7 +96,7 @@ def _of_sampling(p: argparse.ArgumentParser) -> None:
 
 def _of_evaluation(p: argparse.ArgumentParser) -> None:
     _checkpoint(p)
-    p.add_argument("--data", help="what it was trained on (default: what the checkpoint says)")
+    p.add_argument("--data", help="what it was trained on (default: what the checkpoint says, if not a path)")
     p.add_argument("--n", type=_positive(int), default=1000, help="how many images to draw (default 1000)")
     _sampler(p)
     p.add_argument("--seed", type=int, default=0)
@@ -84,10 +104,10 @@ def _of_evaluation(p: argparse.ArgumentParser) -> None:
     p.add_argument("--at-once", type=_positive(int), default=250, help="images in memory at once (default 250)")
     p.add_argument("--json", metavar="FILE", help="write the figures and how they were made")
     p.add_argument("--bits-per-dim", action="store_true", help="the bound on held-out images: T network calls for each")
-    p.add_argument("--bits-per-dim-images", type=_positive(int), default=64, metavar="N", help="how many (default 64)")
-    p.add_argument("--variance", choices=["beta", "beta_tilde"], default="beta", help="of the bound (default beta)")
+    p.add_argument("--bits-per-dim-images", type=_positive(int), metavar="N", help="how many (default 64)")
+    p.add_argument("--variance", choices=["beta", "beta_tilde"], help="of the bound (default beta)")
     p.add_argument("--fid", action="store_true", help="FID by torch-fidelity: pip install 'ddpm-core[fid]'")
-    p.add_argument("--fid-images", type=_positive(int), default=50_000, metavar="N", help="how many (default 50,000)")
+    p.add_argument("--fid-images", type=_positive(int), metavar="N", help="how many (default 50,000)")
 
 
 def _of_export(p: argparse.ArgumentParser) -> None:
@@ -112,19 +132,26 @@ def _checkpoint(p: argparse.ArgumentParser) -> None:
 def _sampler(p: argparse.ArgumentParser) -> None:
     p.add_argument("--steps", type=_positive(int), help="network calls an image (default: the recipe's)")
     p.add_argument("--sampler", choices=list(recipe.SAMPLERS), help="default: the recipe's")
-    p.add_argument("--guidance", type=float, default=0.0, help="0 (default) is plain conditional sampling")
+    p.add_argument("--guidance", type=_finite, default=0.0, help="0 (default) is plain conditional sampling")
 
 
 def _device(p: argparse.ArgumentParser) -> None:
     p.add_argument("--device", help="cpu, cuda, mps (default: a GPU if there is one)")
 
 
-def _positive(kind):
+def _number(kind, holds: Callable[[float], bool], wanted: str):
     def parse(text: str):
         value = kind(text)
-        if not value > 0:  # nan included
-            raise argparse.ArgumentTypeError(f"need a number above 0, but got {text}")
+        if not holds(value):
+            raise argparse.ArgumentTypeError(f"need {wanted}, but got {text}")
         return value
 
     parse.__name__ = kind.__name__
     return parse
+
+
+def _positive(kind):
+    return _number(kind, lambda value: value > 0, "a number above 0")  # nan is not
+
+
+_finite = _number(float, math.isfinite, "a finite number")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from .gaussian import posterior_coefficients, q_posterior, x0_from_eps
+from .gaussian import posterior_coefficients, q_posterior, same_shape, x0_from_eps
 from .schedule import Schedule, at
 
 
@@ -39,12 +39,19 @@ def _v(schedule: Schedule, x0: Tensor, x_t: Tensor, t: Tensor, eps: Tensor) -> T
 
 def _x0_from_v(schedule: Schedule, v: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
     """x_0 = sqrt(alpha_bar_t) x_t - sqrt(1 - alpha_bar_t) v: rotate back."""
+    same_shape("x_t", x_t, "the answer", v)
     alpha_bar = at(schedule.alpha_bar, t, like=x_t)
     return alpha_bar.sqrt() * x_t - (1 - alpha_bar).sqrt() * v
 
 
+def _x0_itself(schedule: Schedule, x0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
+    same_shape("x_t", x_t, "the answer", x0)
+    return x0
+
+
 def _x0_from_mean(schedule: Schedule, mean: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
     """The posterior's mean (Ho 2020, Eq. 7) solved for x_0; t in 1..T."""
+    same_shape("x_t", x_t, "the answer", mean)
     coefficient_x0, coefficient_x_t = posterior_coefficients(schedule, t, like=x_t)
     return (mean - coefficient_x_t * x_t) / coefficient_x0
 
@@ -67,7 +74,7 @@ EPS = Prediction(
 X0 = Prediction(
     "X0",  # the clean image
     target=lambda schedule, x0, x_t, t, eps: x0,
-    to_x0=lambda schedule, x0, x_t, t: x0,
+    to_x0=_x0_itself,
     gain=lambda schedule, t, like: at(schedule.alpha_bar, t, like) ** 0,
 )
 V = Prediction(

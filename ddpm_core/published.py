@@ -2,7 +2,7 @@
 
 config.json                            what the network looks like, in the words of the library diffusers
 diffusion_pytorch_model.safetensors    its weights, or .bin, an older format
-scheduler_config.json                  the schedule; without it the paper's own
+scheduler_config.json                  the schedule; where there is none, the paper's own
 In folders that a pipeline of diffusers has saved, these lie in unet/ and scheduler/.
 """
 
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .checkpoint import Trained, difference
 from .files import CheckpointError, read_tensors
-from .hub import first_file
+from .hub import Absent, first_file
 from .paper import PaperUNet
 from .predict import EPS
 from .schedule import Schedule, linear
@@ -96,9 +96,8 @@ def renamed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _schedule(name_or_path: str | Path) -> Schedule:
-    try:
-        path = _file(name_or_path, SCHEDULE)
-    except CheckpointError:
+    path = _found(name_or_path, SCHEDULE)
+    if path is None:
         return linear()
     described = _json(path)
     _agree(described, NOISE, SCHEDULE)
@@ -115,16 +114,24 @@ def _agree(said: dict, wanted: dict, where: str) -> None:
 
 
 def _file(name_or_path: str | Path, *names: str) -> Path:
-    """The first of these files that is there, in the folder itself or in the part that a pipeline keeps it in."""
+    """The first of these files that is there. Raises CheckpointError if none is."""
+    path = _found(name_or_path, *names)
+    if path is None:
+        raise CheckpointError(f"need {' or '.join(names)} in {name_or_path}, but there is none.")
+    return path
+
+
+def _found(name_or_path: str | Path, *names: str) -> Path | None:
+    """The first of these files that is there, in the folder itself or in the part that a pipeline keeps it in; None if
+    none is. Raises CheckpointError if the Hub does not say."""
     part = "scheduler" if SCHEDULE in names else "unet"
     folder, wanted = Path(name_or_path).expanduser(), [*names, *(f"{part}/{name}" for name in names)]
     if folder.is_dir():
-        for path in (folder / name for name in wanted):
-            if path.is_file():
-                return path
-        raise CheckpointError(f"need {' or '.join(names)} in {folder}, but there is none.")
+        return next((path for name in wanted if (path := folder / name).is_file()), None)
     try:
         return first_file(str(name_or_path), *wanted)
+    except Absent:
+        return None
     except FileNotFoundError as error:
         raise CheckpointError(f"need published weights, but {error}") from error
 

@@ -200,7 +200,8 @@ def chain(
         raise ValueError(
             "guidance pulls towards a label or a caption, but there are none: this network or this call has no classes."
         )
-    x_T = torch.randn(n, net.in_channels, *trained.about["size"], generator=generator).to(device)
+    there = "cpu" if generator is None else generator.device  # one seed gives one picture on every device
+    x_T = torch.randn(n, net.in_channels, *trained.about["size"], generator=generator, device=there).to(device)
     asked = net if labels is None else partial(net, labels=labels)
     denoise = denoiser(asked, schedule, trained.predict)
     if guidance:

@@ -1,4 +1,4 @@
-"""From noise to pictures. A step is a pure function; a sampler is a generator that yields (t, x_t) down to t = 0.
+"""From noise to pictures. A step is a pure function; a sampler is a generator that yields (t, x_t), step by step.
 
 A sampler takes `denoise(x_t, t) -> x0_hat` and never a network: `denoiser` makes one from a network, `guided` one
 from two, and `ddpm_core.exact` has one that is perfect. Noise is an argument of a step, a `generator` of a sampler.
@@ -11,7 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from .gaussian import eps_from_x0, q_posterior
+from .gaussian import eps_from_x0, q_posterior, same_shape
 from .loss import Network
 from .predict import EPS, Prediction
 from .schedule import Schedule, at
@@ -50,8 +50,9 @@ def ddpm_step(
 ) -> Tensor:
     """x_{t-1} = mu_tilde_t(x_t, x0_hat) + sqrt(variance_t) z, and no noise in the step to t - 1 = 0.
 
-    t (B,) in 1..T; z ~ N(0, I), shaped like x_t.   [Ho 2020, Algorithm 2 and Eq. 7]
+    t (B,) in 1..T; z ~ N(0, I), shaped like x_t.   [Ho 2020, Algorithm 2 and Eq. 7; chapter 9, Eq. 9.1]
     """
+    same_shape("x_t", x_t, "z", z)
     mean, _ = q_posterior(schedule, x0_hat, x_t, t)
     not_last = at((t > 1).double(), torch.arange(len(t)), like=x_t)
     return mean + not_last * variance(schedule, t, x_t).sqrt() * z
@@ -63,10 +64,14 @@ def ddim_step(
     """x_{t_prev} = sqrt(alpha_bar_prev) x0_hat + sqrt(1 - alpha_bar_prev - sigma^2) eps_hat + sigma z,
 
     sigma^2 = eta^2 (1 - alpha_bar_prev) / (1 - alpha_bar_t) (1 - alpha_bar_t / alpha_bar_prev).
-    eta = 0 is deterministic; eta = 1 with t_prev = t - 1 is ddpm_step. 0 <= t_prev < t.
+    eta = 0 is deterministic; eta = 1 with t_prev = t - 1 is ddpm_step with beta_tilde. 0 <= t_prev < t.
+    Raises ValueError for an eta outside of 0..1, where more noise would be added than there should be.
     [Song 2021, Eqs. 12, 16; chapter 10, Eqs. 10.6 and 10.7]
     """
     _backwards(t, t_prev)
+    same_shape("x_t", x_t, "z", z)
+    if not 0 <= eta <= 1:
+        raise ValueError(f"need eta between 0 and 1, but got {eta}.")
     alpha_bar, alpha_bar_prev = at(schedule.alpha_bar, t, like=x_t), at(schedule.alpha_bar, t_prev, like=x_t)
     variance = eta**2 * (1 - alpha_bar_prev) / (1 - alpha_bar) * (1 - alpha_bar / alpha_bar_prev)
     eps_hat = eps_from_x0(schedule, x_t, t, x0_hat)
@@ -87,19 +92,22 @@ def dpm_solver_step(
     lambda_t = log( sqrt(alpha_bar_t) / sigma_t ), sigma_t = sqrt(1 - alpha_bar_t), h = lambda_prev - lambda_t,
     D = x0_hat + (h / 2 h_earlier) (x0_hat - x0_hat_earlier): the slope of the last two answers, carried half a step on.
 
-    `earlier` is the (t, x0_hat) of the step before; without it, and in the step to t_prev = 0, D = x0_hat.
+    `earlier` is the (t, x0_hat) of the step before; without it, and for examples that step to t_prev = 0, D = x0_hat.
     0 <= t_prev < t <= T.   [Lu 2022, DPM-Solver++, Algorithm 2; chapter 10, Eq. 10.14]
     """
     _backwards(t, t_prev)
+    same_shape("x_t", x_t, "x0_hat", x0_hat)
     half_log_snr = 0.5 * schedule.snr.log()  # lambda; infinite at t = 0
     lambda_t, lambda_prev = at(half_log_snr, t, like=x_t), at(half_log_snr, t_prev, like=x_t)
     alpha_bar, alpha_bar_prev = at(schedule.alpha_bar, t, like=x_t), at(schedule.alpha_bar, t_prev, like=x_t)
     h = lambda_prev - lambda_t
     D = x0_hat
-    if earlier is not None and (t_prev > 0).all():
+    if earlier is not None:
         t_earlier, x0_hat_earlier = earlier
+        _backwards(t_earlier, t)
+        same_shape("x_t", x_t, "the earlier x0_hat", x0_hat_earlier)
         h_earlier = lambda_t - at(half_log_snr, t_earlier, like=x_t)
-        D = x0_hat + h / (2 * h_earlier) * (x0_hat - x0_hat_earlier)
+        D = torch.where(h.isfinite(), x0_hat + h / (2 * h_earlier) * (x0_hat - x0_hat_earlier), x0_hat)
     return ((1 - alpha_bar_prev) / (1 - alpha_bar)).sqrt() * x_t - alpha_bar_prev.sqrt() * torch.expm1(-h) * D
 
 
@@ -111,7 +119,11 @@ def ancestral(
     variance: Variance = beta_tilde,
     generator: torch.Generator | None = None,
 ) -> Steps:
-    """Algorithm 2: yields (T, x_T), (T - 1, x_{T-1}), ..., (0, x_0).   [Ho 2020, Algorithm 2]"""
+    """Algorithm 2: yields (T, x_T), (T - 1, x_{T-1}), ..., (0, x_0).   [Ho 2020, Algorithm 2]
+
+    variance is beta_tilde if not told otherwise (the paper's code takes beta on CIFAR-10). Nothing is clamped but by
+    `denoise`: see `clamped`.
+    """
     x = x_T
     yield schedule.T, x
     for t in range(schedule.T, 0, -1):
@@ -129,7 +141,7 @@ def ddim(
     eta: float = 0.0,
     generator: torch.Generator | None = None,
 ) -> Steps:
-    """Along falling `times` (see `even_times`): yields (t, x_t) for each of them.  [Song 2021, Eq. 12]"""
+    """Along falling `times` (see `even_times`): yields (t, x_t) for each, to the last one.  [Song 2021, Eq. 12]"""
     x = x_T
     yield times[0], x
     for t, t_prev in pairwise(times):
@@ -160,7 +172,7 @@ def even_times(schedule: Schedule, steps: int) -> list[int]:
 
 
 def last(steps: Iterable[tuple[int, Tensor]]) -> Tensor:
-    """Run a sampler to its end and return x_0."""
+    """Run a sampler to its end and return the last x_t: x_0, if its times end at 0."""
     return deque(steps, maxlen=1).pop()[1]
 
 
@@ -177,5 +189,6 @@ def _noise(x: Tensor, generator: torch.Generator | None) -> Tensor:
 def _backwards(t: Tensor, t_prev: Tensor) -> None:
     if t.shape != t_prev.shape or (t_prev >= t).any() or (t_prev < 0).any():
         raise ValueError(
-            f"need 0 <= t_prev < t for every example, but t is {t.tolist()[:4]} and t_prev is {t_prev.tolist()[:4]}."
+            f"need steps from larger times t to smaller ones, not below 0, for every example, but they lead from "
+            f"{t.tolist()[:4]} to {t_prev.tolist()[:4]}."
         )

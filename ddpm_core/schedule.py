@@ -45,6 +45,19 @@ class Schedule:
         return torch.cat([torch.zeros(1, dtype=torch.float64), posterior])
 
     @cached_property
+    def posterior_x0(self) -> Tensor:
+        """What the posterior's mean takes of x_0, sqrt(alpha_bar_{t-1}) beta_t / (1 - alpha_bar_t).  [Ho 2020, Eq. 7]
+
+        Row t for t in 1..T; row 1 is 1, and row 0, where there is no step back, is nan.
+        """
+        return _after_clean(self.alpha_bar[:-1].sqrt() * self.beta[1:] / (1 - self.alpha_bar[1:]))
+
+    @cached_property
+    def posterior_x_t(self) -> Tensor:
+        """What it takes of x_t, sqrt(alpha_t) (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t): 0 at t = 1.  [Eq. 7]"""
+        return _after_clean(self.alpha[1:].sqrt() * (1 - self.alpha_bar[:-1]) / (1 - self.alpha_bar[1:]))
+
+    @cached_property
     def snr(self) -> Tensor:
         """Signal-to-noise ratio alpha_bar_t / (1 - alpha_bar_t); infinite at t = 0.  [chapter 2, Eq. 2.3]"""
         return self.alpha_bar / (1 - self.alpha_bar)
@@ -78,15 +91,25 @@ def cosine(T: int = 1000, s: float = 0.008, beta_max: float = 0.999) -> Schedule
     """alpha_bar_t follows cos^2: the signal fades evenly.  [Nichol and Dhariwal 2021, Eq. 17; chapter 2, Eq. 2.5]
 
     s keeps the first betas from vanishing; beta_max keeps the last one below 1. Both are the authors' values.
+    Raises ValueError for an s below 0.
     """
+    if not s >= 0:
+        raise ValueError(f"need an offset s of at least 0, but got {s}.")
     return _from_alpha_bar(lambda u: math.cos((u + s) / (1 + s) * math.pi / 2) ** 2, T, beta_max)
 
 
 def sigmoid(
     T: int = 1000, start: float = -3.0, end: float = 3.0, tau: float = 1.0, beta_max: float = 0.999
 ) -> Schedule:
-    """alpha_bar_t is a falling sigmoid from `start` to `end`, of temperature tau.  [Jabri 2022; chapter 2, Eq. 2.7]"""
+    """alpha_bar_t is a falling sigmoid from `start` to `end`, of temperature tau.  [Jabri 2022; chapter 2, Eq. 2.7]
+
+    Raises ValueError for a tau that is not above 0, or so small, or ends so close, that the sigmoid does not fall.
+    """
+    if not (tau > 0 and max(abs(start), abs(end)) <= 700 * tau):  # e^709 is the largest that float64 holds
+        raise ValueError(f"need a tau above 0, and at least a 700th of start = {start} and end = {end}, but got {tau}.")
     low, high = (1 / (1 + math.exp(-x / tau)) for x in (start, end))
+    if low == high:
+        raise ValueError(f"need a sigmoid that differs at start and end, but at {start} and {end} it is {low:g}.")
     return _from_alpha_bar(
         lambda u: (high - 1 / (1 + math.exp(-(start + u * (end - start)) / tau))) / (high - low), T, beta_max
     )
@@ -112,7 +135,14 @@ def respaced(schedule: Schedule, times: Sequence[int]) -> Schedule:
 def _from_alpha_bar(alpha_bar: Callable[[float], float], T: int, beta_max: float) -> Schedule:
     """beta_t = 1 - alpha_bar(t/T) / alpha_bar((t-1)/T), cut off at beta_max.  [chapter 2, Eq. 2.6]"""
     curve = [alpha_bar(t / T) for t in range(_at_least_one(T) + 1)]
+    if 0 in curve[:-1]:
+        raise ValueError(f"need signal at every time before T = {T}, but alpha_bar_{curve.index(0)} is 0.")
     return from_betas([min(1 - now / before, beta_max) for before, now in pairwise(curve)])
+
+
+def _after_clean(rows: Tensor) -> Tensor:
+    """A table for t in 0..T from its rows 1..T."""
+    return torch.cat([torch.full((1,), torch.nan, dtype=torch.float64), rows])
 
 
 def _at_least_one(T: int) -> int:

@@ -8,7 +8,8 @@ from torch import Tensor
 
 
 def seeded(*numbers: int) -> torch.Generator:
-    """A generator whose stream is fixed by these numbers, a different one for each combination."""
+    """A generator whose stream is fixed by these numbers: by 32 bits of their hash, so that two combinations share one
+    once in four billion pairs."""
     digest = hashlib.sha256(repr(numbers).encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:4], "little"))
 

@@ -4,6 +4,7 @@ import argparse
 import json
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from . import card, checkpoint, hub
@@ -15,38 +16,46 @@ CARD, PICTURE, EVALUATION = "README.md", "samples.png", "evaluation.json"
 
 def export(options: argparse.Namespace) -> int:
     """Write a run's model as one file in half precision; with --card a model card beside it."""
-    out, trained = Path(options.out), checkpoint.load(options.checkpoint)
+    out, source = Path(options.out), checkpoint.find(options.checkpoint)
+    trained = checkpoint.load(source)
     if out.suffix != ".safetensors":
         raise ValueError(f"need --out to end in .safetensors, but got {options.out}.")
+    if out.exists() and out.samefile(source):
+        raise ValueError(f"need --out to be another file than the model, which its half would replace, but got {out}.")
     there = out.parent / CARD
     if options.card and there.is_file() and card.MARK not in there.read_text():
         raise ValueError(f"need a folder without another README.md for the card, but there is {there}.")
-    results = evaluation(options.checkpoint) if options.card else None
-    checkpoint.export(out, trained)
+    with tempfile.TemporaryDirectory() as folder:  # all that is to be written, before any of it is
+        file = checkpoint.export(Path(folder) / out.name, trained)
+        if options.card:
+            _write_card(file, trained, out.stem, source)
+        for path in sorted(Path(folder).iterdir()):
+            replace_file(out.parent / path.name, partial(shutil.copyfile, path))
     print(f"{out}: {out.stat().st_size / 1e6:.2f} MB, sha256 {file_sha256(out)}")
     if options.card:
-        _write_card(out, trained, out.stem, results, _picture(options.checkpoint))
         print(f"{there}: its card")
     return 0
 
 
 def push(options: argparse.Namespace) -> int:
     """Upload a run's model, its description and its card to the Hub."""
-    trained, results = checkpoint.load(options.checkpoint), evaluation(options.checkpoint)
+    source = checkpoint.find(options.checkpoint)
+    trained = checkpoint.load(source)
     with tempfile.TemporaryDirectory() as folder:
         file = checkpoint.save(folder, trained)
-        _write_card(file, trained, options.name, results, _picture(options.checkpoint))
+        _write_card(file, trained, options.name, source)
         print(f"{hub.push(Path(folder), options.name, options.private)}: sha256 {file_sha256(file)}")
     return 0
 
 
-def evaluation(run: str) -> dict | None:
-    """What `evaluate RUN --json RUN/evaluation.json` wrote, or None. Raises ValueError if it is of another model."""
-    path = Path(run) / EVALUATION
+def evaluation(model: Path) -> dict | None:
+    """What `evaluate RUN --json RUN/evaluation.json` wrote beside this file, or None. Raises ValueError if it is of
+    another model."""
+    path = model.parent / EVALUATION
     if not path.is_file():
         return None
     found = json.loads(path.read_text())
-    if (then := found["model_sha256"]) != (now := file_sha256(checkpoint.find(run))):
+    if (then := found["model_sha256"]) != (now := file_sha256(model)):
         raise ValueError(
             f"need {path} to be of this very model, with sha256 {now[:12]}..., but it is of one with {then[:12]}...; "
             "evaluate it again, or remove the file."
@@ -54,14 +63,10 @@ def evaluation(run: str) -> dict | None:
     return found
 
 
-def _write_card(file: Path, trained: Trained, name: str, results: dict | None, picture: Path | None) -> None:
-    if picture is not None:
-        replace_file(file.parent / PICTURE, lambda temporary: shutil.copyfile(picture, temporary))
-    shown = None if picture is None else PICTURE
-    text = card.card(trained, file, name=name, results=results, picture=shown)
-    replace_file(file.parent / CARD, lambda temporary: temporary.write_text(text))
-
-
-def _picture(run: str) -> Path | None:
-    path = Path(run) / PICTURE
-    return path if path.is_file() else None
+def _write_card(file: Path, trained: Trained, name: str, source: Path) -> None:
+    """The card of `file`, and beside it the picture, from what lies beside the model that it was made of."""
+    picture = source.parent / PICTURE
+    if shown := picture.is_file():
+        shutil.copyfile(picture, file.parent / PICTURE)
+    text = card.card(trained, file, name=name, results=evaluation(source), picture=PICTURE if shown else None)
+    (file.parent / CARD).write_text(text)

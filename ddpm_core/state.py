@@ -34,8 +34,9 @@ class State:
 def save(state: State, path: str | Path) -> None:
     """Everything that `resume` needs, in one file that is replaced whole or not at all; the first process writes it.
 
-    A resumed run equals the uninterrupted one bit for bit on a CPU; on a GPU without dropout and fp16, whose random
-    numbers and loss scale are not kept. Raises FloatingPointError, and writes nothing, if a weight is not finite.
+    A resumed run equals the uninterrupted one bit for bit on a CPU, with dropout only in one process; on a GPU without
+    dropout and fp16, whose random numbers and loss scale are not kept. Raises FloatingPointError, and writes nothing,
+    if a weight is not finite.
     """
     if not state.accelerator.is_main_process:
         return
@@ -56,7 +57,7 @@ def resume(state: State, path: str | Path) -> State:
     """Fill a fresh `State` of the same network from `save`'s file.
 
     Raises CheckpointError if it is of another network or number of processes; `run` refuses another batch. How a batch
-    is cut into parts (`accumulate`) is free: the outcome is the same.
+    is cut into parts (`accumulate`) is free: the outcome is the same, but for rounding and the masks of dropout.
     """
     tensors, about = read_tensors(path)
     part = {name: {} for name in ("net", "ema", "adam")}

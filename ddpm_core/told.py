@@ -78,6 +78,10 @@ class Classes(nn.Embedding):
         """Labels are 0..known-1."""
         return self.num_embeddings - 1
 
+    def forward(self, labels: Tensor) -> Tensor:
+        _check_numbers(labels, self.num_embeddings, self.number)
+        return super().forward(labels)
+
     def nothing(self, n: int, device: torch.device) -> Tensor:
         """What stands for no label, (n,)."""
         return torch.full((n,), self.known, device=device)
@@ -102,6 +106,7 @@ class TextEncoder(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, tokens: Tensor) -> Tensor:
+        _check_numbers(tokens, self.known, self.number)
         said = self.word(tokens) + self.place  # (B, LENGTH, width)
         h = torch.cat([self.start.expand(len(tokens), 1, -1), said], dim=1)
         empty = F.pad(tokens == NOTHING, (1, 0))  # the start token is always there
@@ -136,6 +141,15 @@ def check(encoder: nn.Module | None, labels: Tensor, n: int) -> None:
         raise ValueError("need a network that is told classes or captions, but this one is not, and got labels.")
     if labels.shape != (n, *encoder.shape):
         raise ValueError(f"need one {encoder.unit} for each of {n} images, but got shape {tuple(labels.shape)}.")
-    if not 0 <= labels.min() <= labels.max() < encoder.known:
+    _check_numbers(labels.cpu(), encoder.known, encoder.number)
+
+
+def _check_numbers(labels: Tensor, n: int, what: str) -> None:
+    """Raises ValueError unless these are whole numbers in 0..n-1; on a GPU, which a look would stall, of any size."""
+    if labels.dtype not in (torch.int64, torch.int32):
+        raise ValueError(f"need {what}s as int64 or int32, but got {labels.dtype}.")
+    if labels.device.type != "cpu" or torch.compiler.is_compiling() or not labels.numel():
+        return
+    if not 0 <= labels.min() <= labels.max() < n:
         low, high = labels.min().item(), labels.max().item()
-        raise ValueError(f"need {encoder.number}s in 0..{encoder.known - 1} for this network, but got {low}..{high}.")
+        raise ValueError(f"need {what}s in 0..{n - 1} for this network, but got {low}..{high}.")

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from .devices import check_device, check_precision
-from .mishaps import held_back, in_plain_words
+from .mishaps import halve_scale, held_back, in_plain_words, not_finite
 from .state import State, own_dropout, resume, save
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
 ]  # fmt: skip
 
 BatchAt = Callable[[int], tuple[Tensor, ...]]  # step -> the tensors of that step's batch, each (B, ...)
-OVERFLOWS = 20  # in a row; a sound fp16 run begins with a few, while its loss scale of 2^16 is halved to what fits
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,8 @@ def start(
 ) -> State:
     """A fresh `State` for this network, to be trained by Adam.   [Kingma and Ba 2015; chapter 8, Eqs. 8.1 and 8.4]
 
-    Raises ValueError for a device that is not there, or is not the first choice: accelerate settles on one device for a
-    process.
+    Raises ValueError for a device that is not there, or is not the one that this process already trains on: accelerate
+    settles on one device for a process.
     """
     device = check_device(device)
     accelerator = Accelerator(
@@ -71,7 +70,7 @@ def start(
     )
     if accelerator.device.type != device:
         raise ValueError(f"need a fresh process to train on {device}: this one trains on {accelerator.device} already.")
-    net = net.to(accelerator.device, memory_format=torch.channels_last)  # 1.2 x faster convolutions
+    net = net.to(accelerator.device, memory_format=torch.channels_last)
     ema = AveragedModel(net)
     ema.multi_avg_fn = _ema_update(ema_decay, ema)
     optimizer = torch.optim.Adam(net.parameters(), lr=lr, betas=(0.9, 0.99), fused=True)
@@ -103,21 +102,30 @@ def run(
 ) -> Iterator[Progress]:
     """Train until `steps` steps or `minutes` minutes in all; yields `Progress` every `report_every` steps.
 
-    batch_at(step)     that step's whole batch, a tuple of tensors (B, ...); of n processes each takes every n-th row
+    batch_at(step)     that step's whole batch, a tuple of tensors (B, ...); of n processes each takes an n-th of its
+                       rows. Floating-point tensors go to the device, others (times, labels) stay on the CPU
     loss(net, *batch)  a scalar, the mean over the rows that it gets
     accumulate         parts that each process takes its rows in: less memory, the same step
     decay(share done)  factor on the learning rate, besides the warm-up: `cosine`, or `constant`
-    Ctrl-C stops between two steps (many processes: at the next report), so the state stays whole. A step whose fp16
-    gradient overflows is taken again with half the loss scale. Raises FloatingPointError at the first loss that is not
-    finite, naming the step, MemoryError if a step does not fit, ConnectionError if another process is gone.
-    [chapter 8, Eqs. 8.2, 8.3, 8.7 and 8.8]
+    Ctrl-C stops between two steps (many processes: at the next report) with KeyboardInterrupt, so the state stays
+    whole. A step whose fp16 gradient overflows is taken again with half the loss scale. Raises ValueError at once for a
+    length that cannot be; FloatingPointError, naming the step, for a loss or gradient that is not finite: on a CPU
+    before that step is made, on a GPU, which a look at each step would stall, at the next report; MemoryError if a
+    step does not fit, ConnectionError if another process is gone.   [chapter 8, Eqs. 8.2, 8.3, 8.7 and 8.8]
     """
     if (steps is None) == (minutes is None):
         raise ValueError(f"need either steps or minutes, but got steps={steps} and minutes={minutes}.")
+    if not (steps if minutes is None else minutes) > 0 or report_every < 1:
+        got = f"steps={steps}, minutes={minutes} and report_every={report_every}"
+        raise ValueError(f"need steps, minutes and report_every above 0, but got {got}.")
+    if minutes is not None and (processes := state.accelerator.num_processes) > 1:
+        raise ValueError(f"need steps, not minutes, for {processes} processes: their clocks differ.")
+    return _run(state, batch_at, loss, steps, minutes, report_every, accumulate, decay)
+
+
+def _run(state, batch_at, loss, steps, minutes, report_every, accumulate, decay) -> Iterator[Progress]:
     accelerator, parameters = state.accelerator, list(state.net.parameters())
-    alone = accelerator.num_processes == 1
-    if minutes is not None and not alone:
-        raise ValueError(f"need steps, not minutes, for {accelerator.num_processes} processes: their clocks differ.")
+    alone, seen_at_once = accelerator.num_processes == 1, accelerator.device.type == "cpu"
     began, losses, norms, overflows = time.perf_counter() - state.seconds, [], [], 0
     state.net.train()
     state.optimizer.zero_grad()  # of what a step that was cut short has left
@@ -129,8 +137,12 @@ def run(
             value = _backward(state, batch_at(state.step), loss, accumulate)
             norm = accelerator.clip_grad_norm_(parameters, 1.0)
             if accelerator.scaler is not None and not norm.isfinite():
-                overflows = _halve_scale(state, overflows + 1)
+                if not value.isfinite():
+                    raise not_finite(state.step + 1, value, norm)
+                overflows = halve_scale(state, overflows + 1)
                 continue
+            if seen_at_once and not norm.isfinite():
+                raise not_finite(state.step + 1, value, norm)
             state.whole = False
             state.optimizer.step()
             state.optimizer.zero_grad()
@@ -175,7 +187,7 @@ def averaged(state: State) -> nn.Module:
 def _backward(state: State, batch: tuple[Tensor, ...], loss: Callable[..., Tensor], accumulate: int) -> Tensor:
     """Leave the gradient of the batch's mean loss in the weights; returns the mean over this process's rows.
 
-    The mean of equal parts' means is the mean of the whole. Processes add theirs up once, with the last part.
+    The mean of equal parts' means is the mean of the whole. Processes take the mean of theirs, with the last part.
     """
     accelerator, mean = state.accelerator, 0.0
     parts = parts_of(state, len(batch[0]), accumulate)
@@ -192,37 +204,26 @@ def _backward(state: State, batch: tuple[Tensor, ...], loss: Callable[..., Tenso
     return mean
 
 
-def _halve_scale(state: State, overflows: int) -> int:
-    """What is left to do after an fp16 gradient overflowed: the weights stay, the loss scale halves, the step is taken
-    again. Raises FloatingPointError after OVERFLOWS of them in a row; returns how many it has been."""
-    state.optimizer.step()  # which the scaler knows to be empty
-    state.optimizer.zero_grad()
-    if overflows == OVERFLOWS:
-        scale = state.accelerator.scaler.get_scale()
-        raise FloatingPointError(
-            f"the fp16 gradient overflowed {overflows} times in a row at step {state.step + 1}, down to a loss scale "
-            f"of {scale:g}; bf16 and full precision hold larger numbers."
-        )
-    return overflows
-
-
 def _report(state: State, losses: list[Tensor], norms: list[Tensor], asked: bool) -> tuple[float, float, bool]:
     """Mean loss and mean gradient length since the last report, and whether any process was asked to stop.
 
-    The only look at numbers that a GPU still computes, and the only message that processes exchange besides gradients.
+    The only look at numbers that a GPU still computes (but for fp16's, whose gradients are looked at each step), and
+    the only message of ours that processes exchange besides gradients.
     """
     n, mine = len(losses), [torch.stack(losses), torch.stack(norms), losses[0].new_tensor([asked])]
     shared = state.accelerator.reduce(torch.cat(mine), "mean").cpu()
     first_bad = (~shared[:-1].isfinite()).reshape(2, n).T.flatten().nonzero()  # loss and length of each step in turn
     if len(first_bad):
-        k, gradient = divmod(int(first_bad[0]), 2)
-        what, value = ("gradient's length", shared[n + k]) if gradient else ("loss", shared[k])
-        raise FloatingPointError(f"the {what} became {value.item()} at step {state.step - n + k + 1}.")
+        k = int(first_bad[0]) // 2
+        raise not_finite(state.step - n + k + 1, shared[k], shared[n + k])
     return shared[:n].mean().item(), shared[n:-1].mean().item(), bool(shared[-1] > 0)
 
 
 def _ema_update(decay: float, ema: AveragedModel):
-    """ema <- d ema + (1 - d) net with d = min(decay, (1 + k) / (10 + k)) after k updates: short memory while young."""
+    """ema <- d ema + (1 - d) net with d = min(decay, (1 + k) / (10 + k)) after k updates: short memory while young.
+
+    torch's first update is a copy, so this one begins at k = 1.
+    """
 
     @torch.no_grad()
     def update(averages: list[Tensor], weights: list[Tensor], _) -> None:

@@ -48,16 +48,15 @@ def train(options: argparse.Namespace) -> int:
     if plan.pixels_sha256 not in (None, about["pixels_sha256"]):
         was, now = plan.pixels_sha256[:12], about["pixels_sha256"][:12]
         say(f"the recipe was made with other pictures: the sha256 of theirs is {was}..., of these {now}...")
-    curves = _made_ready(options, out, cook, about, state, say)
-
     batch_at = recipe.batches(
         pixels, labels, cook.schedule, batch=cook.batch, seed=options.seed,
         label_drop=cook.label_drop, no_label=images.num_classes, flips=cook.flips,
         device=state.accelerator.device if plan.resident else None,
     )  # fmt: skip
     loss = recipe.objective(cook.schedule, cook.predict, cook.weight)
+    run = trainer.run(state, batch_at, loss, accumulate=options.accumulate, **about["length"])
+    curves = _made_ready(options, out, cook, about, state, say)
     try:
-        run = trainer.run(state, batch_at, loss, accumulate=options.accumulate, **about["length"])
         with curves as note:
             keep = partial(_keep, state, cook, about, out)
             journal.with_a_bar(run, keep, options.save_every, note, quiet=not state.accelerator.is_main_process)
@@ -71,9 +70,8 @@ def train(options: argparse.Namespace) -> int:
         how = dict(steps=cook.steps, sampler=cook.sampler, seed=options.seed, device=state.accelerator.device)
         drawing.write(out / "samples.png", *drawing.draw(trained, 60, **how))
         seen, minutes, loss = (trained.about[key] for key in ("images_seen", "minutes", "loss"))
-        say(
-            f"{out}: {state.step} steps, {seen} images in {minutes} minutes, loss {loss:.4f}; see {out / 'samples.png'}"
-        )
+        loss = "" if loss is None else f", loss {loss:.4f}"
+        say(f"{out}: {state.step} steps, {seen} images in {minutes} minutes{loss}; see {out / 'samples.png'}")
     state.accelerator.end_training()
     return 0
 
@@ -160,6 +158,8 @@ def _keep(state: trainer.State, cook: Recipe, about: dict, out: Path, loss: floa
     reached = {"trained_steps": state.step, "images_seen": state.images, "minutes": round(state.seconds / 60, 2)}
     trainer.save(state, out / checkpoint.TRAINING)
     if state.accelerator.is_main_process:
+        if loss is None and (out / checkpoint.MODEL).exists():  # stopped before the first report
+            loss = checkpoint.load(out).about.get("loss")
         about = about | reached | {"loss": loss}
         checkpoint.save(out, checkpoint.Trained(trainer.averaged(state), cook.schedule, cook.predict, about))
 

@@ -23,7 +23,7 @@ class UNet(nn.Module):
     in_channels  C of the images: 1, 3 or 4
     channels     width of each level; H and W halve from one level to the next
     blocks       residual blocks on each level, down and up
-    attention    levels that attend, counted from 0 at the top; None means the lowest (where pixels are few)
+    attention    levels that attend, besides the middle; 0 is the top, None means the lowest (where pixels are few)
     patch        pixel-unshuffle stem: patch x patch pixels become channels, so that 32x32 starts at 16x16 (patch=2)
     num_classes  labels 0..num_classes-1; label num_classes means "none given" (for classifier-free guidance)
     vocabulary   or the words of captions: labels are then `told.tokens(captions, vocabulary)`, "" means "none given"
@@ -50,7 +50,7 @@ class UNet(nn.Module):
     ):
         super().__init__()
         attention = [len(channels) - 1] if attention is None else list(attention)
-        _check_layout(in_channels, channels, attention, heads)
+        _check_layout(in_channels, channels, blocks, attention, patch, heads)
         # Everything needed to build this network again; stored in the checkpoint.
         self.config = dict(
             in_channels=in_channels, channels=list(channels), blocks=blocks, attention=attention, patch=patch,
@@ -154,7 +154,8 @@ class UNet(nn.Module):
 class ResidualBlock(nn.Module):
     """norm, SiLU, conv; norm, scale and shift by time and class or caption, SiLU, dropout, conv; plus what came in.
 
-    The last convolution starts at zero, so that a new block passes its input on. With `heads`, attention follows.
+    The last convolution starts at zero, so that a new block passes its input on where n_in is n_out. With `heads`,
+    attention follows.
     [Ho 2020, Appendix B; Nichol and Dhariwal 2021; chapter 7, Eq. 7.6]
     """
 
@@ -175,8 +176,8 @@ class ResidualBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """Every pixel asks every pixel: softmax(q k^T / sqrt(d)) v over the H W positions, plus what came in.
-
+    """Every position asks every position: norm, softmax(q k^T / sqrt(d)) v over all H W, a 1x1 convolution that starts
+    at zero; plus what came in.
     [Vaswani 2017, Eq. 1; chapter 7, Eq. 7.8]
     """
 
@@ -201,9 +202,9 @@ class Attention(nn.Module):
 
 
 class SinusoidalEmbedding(nn.Module):
-    """t (B,) -> (B, width): sines and cosines of t, at frequencies 10000^(-k / (width / 2)).
+    """t (B,) -> (B, width), width even: sines, then cosines of t, at frequencies 10000^(-k / (width / 2)).
 
-    [Vaswani 2017; chapter 7, Eqs. 7.2 and 7.3]
+    [Vaswani 2017; chapter 7, Eqs. 7.2 to 7.4]
     """
 
     def __init__(self, width: int):
@@ -236,10 +237,14 @@ def zeroed(layer: nn.Module) -> nn.Module:
     return layer
 
 
-def _check_layout(in_channels: int, channels: Sequence[int], attention: Sequence[int], heads: int) -> None:
+def _check_layout(
+    in_channels: int, channels: Sequence[int], blocks: int, attention: Sequence[int], patch: int, heads: int
+) -> None:
     if in_channels not in (1, 3, 4):
         raise ValueError(f"need 1, 3 or 4 image channels, but got {in_channels}.")
-    if not channels or any(width % 8 or width % heads for width in channels):
+    if blocks < 1 or patch < 1:
+        raise ValueError(f"need at least one block a level and a patch of at least 1, but got {blocks} and {patch}.")
+    if heads < 1 or not channels or any(width < 8 or width % 8 or width % heads for width in channels):
         raise ValueError(f"need level widths that are multiples of 8 and of heads = {heads}, but got {list(channels)}.")
     if any(not 0 <= level < len(channels) for level in attention):
         raise ValueError(f"need attention levels in 0..{len(channels) - 1}, but got {list(attention)}.")

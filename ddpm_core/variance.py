@@ -10,12 +10,14 @@ Variance = Callable[[Schedule, Tensor, Tensor], Tensor]
 
 
 def beta(schedule: Schedule, t: Tensor, like: Tensor) -> Tensor:
-    """beta_t: right when the data are themselves N(0, I), the upper limit.  [Ho 2020, Section 3.2]"""
+    """beta_t: right when the data are themselves N(0, I); the upper limit, averaged over x_t and pixels, for data of
+    variance at most 1.  [Ho 2020, Section 3.2; chapter 9, Eq. 9.7]"""
     return at(schedule.beta, t, like)
 
 
 def beta_tilde(schedule: Schedule, t: Tensor, like: Tensor) -> Tensor:
-    """beta_tilde_t: right when the data are a single point, the lower limit; 0 at t = 1.  [Ho 2020, Section 3.2]"""
+    """beta_tilde_t: right when the data are a single point; the lower limit for all data; 0 at t = 1.
+    [Ho 2020, Section 3.2; chapter 9, Eq. 9.7]"""
     return at(schedule.beta_tilde, t, like)
 
 

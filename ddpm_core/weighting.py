@@ -40,6 +40,7 @@ def min_snr(gamma: float = 5.0) -> Weighting:
         row = _rows(t)
         return at(schedule.snr, t, row).clamp(max=gamma) * predict.gain(schedule, t, row) ** 2
 
+    weight.__qualname__ = f"min_snr({float(gamma)})"  # by which `recipe.described` tells one from another
     return weight
 
 

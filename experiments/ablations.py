@@ -15,7 +15,7 @@ from pathlib import Path
 import chains
 import torch
 import torch.nn.functional as F
-from provenance import RESULTS, Stopwatch, write
+from provenance import RESULTS, Stopwatch, spread, write
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -199,16 +199,11 @@ def summary(row: str, runs: list[dict]) -> dict:
     """Size of the network, and each figure as [mean, standard deviation over the seeds]."""
     net, sound = fresh(row, 0), [run for run in runs if "unstable" not in run]
     figures = ("loss", "bound", "frechet", "train_seconds")
-    spread = {name: [run[name] for run in sound] for name in figures}
     return {
         "parameters": unet.parameter_count(net),
         "multiply_adds": multiply_adds(net),
         "unstable": len(runs) - len(sound),
-        **{
-            name: [float(f"{statistics.mean(values):.4g}"), float(f"{statistics.stdev(values):.2g}")]
-            for name, values in spread.items()
-            if len(values) > 1
-        },
+        **{name: spread([run[name] for run in sound]) for name in figures if sound},
     }
 
 

@@ -7,7 +7,6 @@ Each network and each chain is kept in runs/ancestral, one file each, so that it
 """
 
 import argparse
-import statistics
 import time
 from collections import deque
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import chains
 import torch
-from provenance import RESULTS, Stopwatch, write
+from provenance import RESULTS, Stopwatch, spread, write
 from torch import Tensor
 
 from ddpm_core import checkpoint, data, evaluate, gaussian, recipe, sampler, schedule, shelf, show, trainer, variance
@@ -123,11 +122,11 @@ def kept(w: chains.World, *which) -> tuple[dict, Tensor]:
     return torch.load(path, weights_only=False)
 
 
-def spread(values: list) -> list | dict:
+def spreads(values: list) -> list | dict:
     """Mean and standard deviation over the seeds, of numbers or of each entry of dictionaries."""
     if isinstance(values[0], dict):
-        return {key: spread([value[key] for value in values]) for key in values[0]}
-    return [digits_of(statistics.mean(values)), float(f"{statistics.stdev(values):.2g}") if len(values) > 1 else None]
+        return {key: spreads([value[key] for value in values]) for key in values[0]}
+    return spread(values)
 
 
 def summary(runs: list[dict]) -> list[dict]:
@@ -139,7 +138,7 @@ def summary(runs: list[dict]) -> list[dict]:
     figures = [key for key in runs[0] if key not in (*names, "seed")]
     return [
         dict(zip(names, which, strict=True))
-        | {key: spread([run[key] for run in cell]) for key in figures if key in cell[0]}
+        | {key: spreads([run[key] for run in cell]) for key in figures if key in cell[0]}
         for which, cell in rows.items()
     ]
 

@@ -9,6 +9,8 @@ network is told 16 - t, as the club counted.   [github.com/CogitoNTNU/DiffusionM
 """
 
 import argparse
+import math
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -131,20 +133,31 @@ def batches(images: Tensor, steps: int, batch: int, seed: int) -> Callable[[int]
 
 
 def train(
-    net: nn.Module, batch_at: Callable, loss: Loss, steps: int, kept: Path, save_every: float = 60
+    net: nn.Module,
+    batch_at: Callable,
+    loss: Loss,
+    steps: int,
+    kept: Path,
+    save_every: float = 60,
+    report_every: int = 10,
 ) -> Iterator[tuple[int, float, float]]:
-    """Adam as the club had it: yields (step, loss, seconds so far), goes on from the file `kept`, and saves there.
+    """Adam as the club had it: yields (step, mean loss since the last report, seconds so far) every so many steps.
 
-    After each fourteenth of the steps the learning rate falls by a tenth.
+    It saves to the file `kept` and goes on from there, after yielding once more what was reported until then (a loss
+    that the file does not hold is nan). After each fourteenth of the steps the learning rate falls by a tenth. Raises
+    FloatingPointError at the report after a loss that is not finite, and saves nothing that is not.
     """
     device = next(net.parameters()).device
     optimizer = torch.optim.Adam(net.parameters(), lr=LR)
-    step, before, began = 0, 0.0, time.monotonic()
+    step, reports, losses = 0, [], []
     if kept.exists():
-        stored = torch.load(kept, map_location=device, weights_only=True)
+        stored = torch.load(kept, map_location="cpu", weights_only=True)  # where Adam wants its count of steps
         net.load_state_dict(stored["net"])
         optimizer.load_state_dict(stored["optimizer"])
-        step, before = stored["step"], stored["seconds"]
+        step = stored["step"]
+        reports = stored.get("reports") or [(step, math.nan, stored["seconds"])]
+        yield from reports
+    before, began = reports[-1][2] if reports else 0.0, time.monotonic()
     saved = began
     net.train()
     while step < steps:
@@ -156,13 +169,33 @@ def train(
         value.backward()
         optimizer.step()
         step += 1
-        seconds = before + (now := time.monotonic()) - began
+        losses.append(value.detach())
+        if step % report_every and step < steps:
+            continue
+        mean, now = _mean(losses, step), time.monotonic()
+        reports.append((step, mean, before + now - began))
+        losses = []
         if step == steps or now - saved > save_every:
-            whole = {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "seconds": seconds}
-            replace_file(kept, lambda temporary, whole=whole: torch.save(whole, temporary))
+            _save(kept, net, optimizer, step, reports)
             saved = now
-        yield step, value.item(), seconds
+        yield reports[-1]
     net.eval()
+
+
+def _mean(losses: list[Tensor], step: int) -> float:
+    """The mean of the last losses up to this step: the one look at numbers that a GPU still computes."""
+    values = torch.stack(losses).tolist()
+    for at, value in enumerate(values, step - len(values) + 1):
+        if not math.isfinite(value):
+            raise FloatingPointError(f"the loss became {value} at step {at}.")
+    return statistics.fmean(values)
+
+
+def _save(kept: Path, net: nn.Module, optimizer: torch.optim.Optimizer, step: int, reports: list[tuple]) -> None:
+    if not all(p.isfinite().all() for p in net.parameters()):
+        raise FloatingPointError(f"the weights are no longer finite at step {step}.")
+    whole = {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "reports": reports}
+    replace_file(kept, lambda temporary: torch.save(whole, temporary))
 
 
 def rate(done: float) -> float:

@@ -3,8 +3,8 @@
 python experiments/few_steps.py --data zalando-datasets/fashion_mnist [--on digits fashion32] [--seeds 0 1 2]
 
 What was drawn is kept in runs/few_steps, one file for each network and sampler, so that it can be stopped, and gone on
-with for more seeds. Pictures of clothes are kept under the hash of the network that drew them: with another network
-they are drawn anew.
+with for more seeds. Pictures of clothes are kept under the hash of the network that drew them, and under that of DATA
+if it is not what the recipe was made with: with another network or other data they are drawn and judged anew.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from provenance import RESULTS, Stopwatch, spread, write
 from torch import Tensor
 
 from ddpm_core import checkpoint, data, evaluate, recipe, sampler, schedule, shelf, show, times, trainer, unet, variance
+from ddpm_core.cookbook import BY_NAME
 from ddpm_core.files import file_sha256, replace_file
 from ddpm_core.predict import V
 from ddpm_core.seeds import seeded
@@ -98,15 +99,21 @@ def digits(w: chains.World, seed: int) -> Subject:
     return subject(checkpoint.load(folder), w.judge, w.features, SAMPLES["digits"], seed)
 
 
-def garments(source: str) -> Callable[[int], Subject]:
+def garments(real: data.Images) -> Callable[[int], Subject]:
     """One network for all seeds."""
     trained = shelf.model("fashion32")
-    return partial(subject, trained, *garment_judge(source, trained.about["size"]), SAMPLES["fashion32"])
+    return partial(subject, trained, *garment_judge(real, trained.about["size"]), SAMPLES["fashion32"])
 
 
-def garment_judge(source: str, side: list[int]) -> tuple[evaluate.Judge, Tensor]:
-    """That of experiments/fashion32.py, and its features of the 60,000 training pictures."""
-    real, path = data.load_images(source, "train"), KEPT / "features.pt"
+def mark(real: data.Images) -> str:
+    """What the names of files say of the pictures they were compared with: nothing if those are the recipe's own."""
+    pixels = real.pixels_sha256
+    return "" if pixels == BY_NAME["fashion32"].pixels_sha256 else f"-{pixels[:12]}"
+
+
+def garment_judge(real: data.Images, side: list[int]) -> tuple[evaluate.Judge, Tensor]:
+    """That of experiments/fashion32.py, and its features of the training pictures."""
+    path = KEPT / f"features{mark(real)}.pt"
     real = replace(real, images=data.pad_to(real.images, *side))
     judge = evaluate.kept_judge(real, steps=JUDGING)
     if not path.exists():
@@ -125,9 +132,9 @@ def drawn(s: Subject, row: str, calls: int, x_T: Tensor, generator: torch.Genera
     return sampler.last(walk(s.denoise, T1000, x_T, clock(T1000, calls), generator=generator))
 
 
-def kept(make: Callable[[int], Subject], on: str, row: str, seed: int, calls: int) -> dict:
-    """One measurement, and the first pictures drawn; made if it is not there yet."""
-    path = KEPT / f"{network(on)}-{row.replace(' ', '-')}-{seed}-{calls}.pt"
+def kept(make: Callable[[int], Subject], against: str, on: str, row: str, seed: int, calls: int) -> dict:
+    """One measurement, and the first pictures drawn; made if it is not there yet. against: the `mark` of the data."""
+    path = KEPT / f"{network(on)}{against}-{row.replace(' ', '-')}-{seed}-{calls}.pt"
     if not path.exists():
         s, found = make(seed), {"on": on, "row": row, "seed": seed, "calls": calls}
         generator, began = seeded(seed, 3, calls), time.process_time()
@@ -204,9 +211,11 @@ def main() -> None:
     torch.set_num_threads(1)  # seconds of one thread: they add up, whatever else the machine does
     KEPT.mkdir(parents=True, exist_ok=True)
 
-    w = chains.world()
-    made = {"digits": lambda: partial(digits, w), "fashion32": lambda: garments(options.data)}
-    subjects = {on: made[on]() for on in options.on}
+    w, subjects, against = chains.world(), {}, {}
+    for on in options.on:
+        real = data.load_images(options.data, "train") if on == "fashion32" else None
+        subjects[on] = garments(real) if real else partial(digits, w)
+        against[on] = mark(real) if real else ""
     cells = [
         (on, row, seed, calls)
         for on in subjects
@@ -215,8 +224,8 @@ def main() -> None:
         for calls in every
     ]
     for on, *cell in sorted(cells, key=lambda cell: cell[-1]):  # the long walks last
-        kept(subjects[on], on, *cell)
-    runs = [kept(subjects[on], on, *cell) for on, *cell in cells]
+        kept(subjects[on], against[on], on, *cell)
+    runs = [kept(subjects[on], against[on], on, *cell) for on, *cell in cells]
     sheet(runs, options.seeds[0])
     results = {
         "rows": summary(runs),

@@ -77,16 +77,22 @@ def steps_a_minute(w: World) -> int:
 def trained(w: World, seed: int, steps: int) -> checkpoint.Trained:
     """The averaged network after so many steps; about: the processor's minutes for them."""
     state, path = start(w, seed), KEPT / f"{steps}-{seed}.safetensors"
-    clock = path.with_suffix(".json")
-    spent = 0.0
+    clock, spent, noted = path.with_suffix(".json"), 0.0, {}
     if path.exists():
         trainer.resume(state, path)
-        spent = json.loads(clock.read_text())
+        noted = seconds_at(clock, state.step)
+        if str(state.step) in noted:
+            spent = noted[str(state.step)]
+        else:
+            print(f"{clock.name} does not say how long {path.name} took: this training begins again.", flush=True)
+            state, noted = start(w, seed), {}
     saved = time.monotonic()
 
     def keep() -> None:
+        """The seconds first, with those of the file that is there: wherever this is cut short, they are found again."""
+        noted[str(state.step)] = spent
+        replace_file(clock, lambda temporary: temporary.write_text(json.dumps(noted)))
         trainer.save(state, path)
-        replace_file(clock, lambda temporary: temporary.write_text(json.dumps(spent)))
 
     for seconds in stepped(state, w, seed, steps):
         spent += seconds
@@ -96,6 +102,12 @@ def trained(w: World, seed: int, steps: int) -> checkpoint.Trained:
     keep()
     about = {"size": w.known.images.shape[2:], "minutes": spent / 60, "images": state.images}
     return checkpoint.Trained(trainer.averaged(state), RECIPE.schedule, RECIPE.predict, about)
+
+
+def seconds_at(clock: Path, step: int) -> dict[str, float]:
+    """step -> seconds of the processor until then, as noted; a bare number is of the step at hand."""
+    noted = json.loads(clock.read_text()) if clock.exists() else {}
+    return noted if isinstance(noted, dict) else {str(step): noted}
 
 
 def judged(w: World, drawn: Tensor, labels: Tensor) -> dict[str, float]:

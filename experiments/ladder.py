@@ -5,11 +5,13 @@ python experiments/ladder.py [--size 16 | 32] [--data uoft-cs/cifar10] [--rungs 
 Equal compute means equal images x FLOPs, counted before anything runs: every rung may spend what the club's network
 spends on --images images, so that a cheaper network sees more of them and nobody's clock matters. Rungs that differ
 only in how they draw share one training. All is kept in runs/ladder..., a training every minute: it can be stopped,
-and gone on with rung by rung. --plan says what each would compute, and computes nothing.
+and gone on with rung by rung. What is drawn and judged with other --samples or --priced than the default is another
+measurement, and has them in its file's name. --plan says what each would compute, and computes nothing.
 """
 
 import argparse
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from ddpm_core.files import replace_file
 from ddpm_core.seeds import seeded
 
 SIZES = {16: 60_000, 32: 3_500_000}  # side -> images that the club's network sees; at 32 its own 700 epochs
+SAMPLES, PRICED = 500, 32  # cars drawn by a rung; held-out cars for its bound
 SHOWN = 10  # pictures a rung
 RUNS = Path(__file__).resolve().parents[1] / "runs"
 
@@ -77,9 +80,9 @@ def measured(rung: Rung, w: World, seed: int, options: argparse.Namespace, budge
     file = folder / f"{lower.name}-{seed}.safetensors"
     last, mean, took = lower.trained(lower, net, Job(w.known, seed, budget, options.device, file))
     noted = file.with_suffix(".json")
-    if took["loss"] is None:  # there was nothing left to train
+    if took["loss"] is None and noted.exists():  # of a training that does not keep its losses itself
         took = json.loads(noted.read_text())
-    noted.write_text(json.dumps(took))
+    replace_file(noted, lambda temporary: temporary.write_text(json.dumps(took)))
     net = (mean if rung.averaged else last).eval()
     return {
         "rung": rung.name, "seed": seed, "training": lower.name, **took, "gigaflops": float(f"{flops / 1e9:.4g}"),
@@ -103,8 +106,16 @@ def judged(rung: Rung, net: nn.Module, w: World, seed: int, options: argparse.Na
     }  # fmt: skip
 
 
-def kept(rung: Rung, w: World, seed: int, options: argparse.Namespace, budget: float, folder: Path) -> dict:
-    path = folder / f"{rung.name}-{seed}.pt"
+def mark(options: argparse.Namespace) -> str:
+    """What the names of a measurement's files say of its options: nothing by default."""
+    return "" if (options.samples, options.priced) == (SAMPLES, PRICED) else f"-{options.samples}-{options.priced}"
+
+
+def kept(
+    rung: Rung, w: World, seed: int, options: argparse.Namespace, budget: float, folder: Path, mark: str = ""
+) -> dict:
+    """One measurement, made if it is not there yet."""
+    path = folder / f"{rung.name}-{seed}{mark}.pt"
     if not path.exists():
         found = measured(rung, w, seed, options, budget, folder)
         print({key: value for key, value in found.items() if key != "pictures"}, flush=True)
@@ -113,8 +124,10 @@ def kept(rung: Rung, w: World, seed: int, options: argparse.Namespace, budget: f
 
 
 def report(folder: Path, w: World, options: argparse.Namespace, budget: float, clock: Stopwatch) -> None:
-    """The results file and its picture, of all that is kept; a rung that nobody has run is not measured."""
-    runs = [torch.load(path, weights_only=True) for path in sorted(folder.glob("*.pt"))]
+    """The results file and its picture, of all that is kept with these options; a rung that nobody has run so is not
+    measured."""
+    paths = [path for path in sorted(folder.glob("*.pt")) if re.fullmatch(rf"\w+-\d+{mark(options)}", path.stem)]
+    runs = [torch.load(path, weights_only=True) for path in paths]
     rows, strips = {}, []
     for rung in LADDER:
         mine = sorted((run for run in runs if run["rung"] == rung.name), key=lambda run: run["seed"])
@@ -177,8 +190,10 @@ def main() -> None:
     parser.add_argument("--rungs", nargs="+", choices=list(BY_NAME), default=list(BY_NAME), metavar="RUNG")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--images", type=int, help="images that the club's network sees (default by size)")
-    parser.add_argument("--samples", type=int, default=500)
-    parser.add_argument("--priced", type=int, default=32, help="held-out cars for the bound: T calls each (default 32)")
+    parser.add_argument("--samples", type=int, default=SAMPLES)
+    parser.add_argument(
+        "--priced", type=int, default=PRICED, help=f"held-out cars for the bound: T calls each (default {PRICED})"
+    )
     parser.add_argument("--device")
     parser.add_argument("--plan", action="store_true")
     options, clock = parser.parse_args(), Stopwatch()
@@ -191,7 +206,7 @@ def main() -> None:
     budget = options.images * training_flops(LADDER[0].network(options.size, club.T), tuple(w.known.shape[1:]))
     for seed in options.seeds:
         for name in options.rungs:
-            kept(BY_NAME[name], w, seed, options, budget, folder)
+            kept(BY_NAME[name], w, seed, options, budget, folder, mark(options))
     report(folder, w, options, budget, clock)
 
 

@@ -69,8 +69,10 @@ def spread(values: list[float]) -> list[float | None]:
 
 
 def _public(argument: str) -> str:
-    """A path becomes its last part: whose machine it was does not matter. A name on the Hub stays."""
-    return Path(argument).name if argument.startswith(("/", "~", ".")) else argument
+    """A path becomes its last part, behind an option's "=" too: whose machine it was does not matter. A name on the Hub
+    stays."""
+    option, equals, value = argument.partition("=") if argument.startswith("-") else ("", "", argument)
+    return option + equals + (Path(value).name if value.startswith(("/", "~", ".")) else value)
 
 
 def _git(*arguments: str) -> str:

@@ -3,6 +3,8 @@
 A `Rung` is a way from picture to noise, what the network is asked, the network, how it is trained and how it draws.
 """
 
+import json
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 
 from ddpm_core import recipe, sampler, schedule, trainer, unet
 from ddpm_core.cost import training_flops
+from ddpm_core.files import replace_file
 from ddpm_core.schedule import Schedule, at
 from ddpm_core.seeds import seeded
 
@@ -176,7 +179,7 @@ def as_the_club(rung: "Rung", net: nn.Module, job: Job) -> tuple[nn.Module, nn.M
     batch_at = club.batches(job.images, rung.way.T, batch, job.seed)
     file = job.file.with_suffix(".training")  # of torch's own format
     run = list(club.train(net, batch_at, rung.loss, steps, file, SAVE_EVERY))
-    return net, None, _took(steps, batch, run[-1][2] if run else 0.0, [loss for _, loss, _ in run])
+    return net, None, _took(steps, batch, run[-1][2], [(step, loss) for step, loss, _ in run])
 
 
 def as_we_do(rung: "Rung", net: nn.Module, job: Job) -> tuple[nn.Module, nn.Module | None, dict]:
@@ -187,22 +190,36 @@ def as_we_do(rung: "Rung", net: nn.Module, job: Job) -> tuple[nn.Module, nn.Modu
         trainer.resume(state, job.file)
     times = rung.way.schedule or schedule.cosine(rung.way.T)  # which gives `batches` its T, and no more
     batch_at = recipe.batches(job.images, None, times, batch=OURS.batch, seed=job.seed, flips=rung.flips)
-    saved, losses = time.monotonic(), []
+    saved, reports = time.monotonic(), _reported(job, state.step)
     for progress in trainer.run(state, batch_at, rung.loss, steps=steps):
-        losses.append(progress.loss)
+        reports.append((progress.step, progress.loss))
         if time.monotonic() - saved > SAVE_EVERY:
-            trainer.save(state, job.file)
+            _keep(job, state, reports)
             saved = time.monotonic()
-    trainer.save(state, job.file)
+    _keep(job, state, reports)
     net = state.accelerator.unwrap_model(state.net).eval()
-    return net, trainer.averaged(state), _took(steps, OURS.batch, state.seconds, losses)
+    return net, trainer.averaged(state), _took(steps, OURS.batch, state.seconds, reports)
 
 
-def _took(steps: int, batch: int, seconds: float, losses: list[float]) -> dict:
-    last = losses[-max(1, len(losses) // 20) :]
+def _keep(job: Job, state: trainer.State, reports: list[tuple[int, float]]) -> None:
+    """The losses before the weights: what the weights have not reached is left out when both are read again."""
+    replace_file(job.file.with_suffix(".losses"), lambda temporary: temporary.write_text(json.dumps(reports)))
+    trainer.save(state, job.file)
+
+
+def _reported(job: Job, step: int) -> list[tuple[int, float]]:
+    """(step, loss) of a training's first steps, as kept; nan if nothing was kept of them."""
+    path = job.file.with_suffix(".losses")
+    kept = json.loads(path.read_text()) if path.exists() else [(step, math.nan)]
+    return [(then, loss) for then, loss in kept if 0 < then <= step]
+
+
+def _took(steps: int, batch: int, seconds: float, reports: list[tuple[int, float]]) -> dict:
+    """What a training took; its loss is None if one of its last twentieth is not known."""
+    loss = statistics.fmean(loss for step, loss in reports if step > 0.95 * steps)
     return {
         "steps": steps, "images": steps * batch, "minutes": round(seconds / 60, 2),
-        "loss": float(f"{statistics.mean(last):.4g}") if last else None,
+        "loss": float(f"{loss:.4g}") if math.isfinite(loss) else None,
     }  # fmt: skip
 
 

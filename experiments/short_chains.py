@@ -4,13 +4,12 @@ python experiments/short_chains.py [--seeds 0 1 2]
 """
 
 import argparse
-import statistics
 import warnings
 from collections import deque
 
 import chains
 import torch
-from provenance import RESULTS, Stopwatch, write
+from provenance import RESULTS, Stopwatch, spread, write
 
 from ddpm_core import bound, recipe, sampler, schedule, show, trainer, variance
 from ddpm_core.predict import V
@@ -53,14 +52,8 @@ def main() -> None:
             if seed == seeds[0]:
                 strips.append(drawn[:12])
             print(name, run, flush=True)
-        spread = {
-            key: [
-                float(f"{statistics.mean(run[key] for run in runs):.4g}"),
-                float(f"{statistics.stdev(run[key] for run in runs):.2g}") if len(runs) > 1 else None,
-            ]
-            for key in ("bound", "L_T", "L_t", "L_0", "frechet")
-        }
-        rows[name] = {"T": s.T, "alpha_bar_T": float(f"{s.alpha_bar[-1]:.4g}"), **spread, "runs": runs}
+        figures = {key: spread([run[key] for run in runs]) for key in ("bound", "L_T", "L_t", "L_0", "frechet")}
+        rows[name] = {"T": s.T, "alpha_bar_T": float(f"{s.alpha_bar[-1]:.4g}"), **figures, "runs": runs}
     show.tile(torch.cat(strips), columns=12, enlarge=4).save(RESULTS / "short_chains.png")
     results = {
         "rows": rows,

@@ -1,6 +1,6 @@
 """Chapter 6: why the loss stalls. The error, the bound and the gradient by t during training, and samples beside it.
 
-python experiments/stall.py [--seeds 0 1 2] [--steps 1200]
+python experiments/stall.py [--seeds 0 1 2] [--steps 1600]
 """
 
 import argparse

@@ -5,14 +5,13 @@ python experiments/table2.py [--seeds 0 1 2]      one run a line is kept in runs
 
 import argparse
 import json
-import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import chains
 import torch
-from provenance import Stopwatch, write
+from provenance import Stopwatch, spread, write
 from torch import Tensor
 
 from ddpm_core import gaussian, recipe, sampler, schedule, trainer, variance, weighting
@@ -80,12 +79,7 @@ def summary(runs: list[dict]) -> dict:
     whole = [run for run in runs if "unstable" not in run]
     rows = {"seeds": [run["seed"] for run in runs], "unstable": len(runs) - len(whole)}
     for name in VARIANCES if whole else ():
-        figures = {key: [run[name][key] for run in whole] for key in whole[0][name]}
-        rows[name] = {
-            key: [float(f"{statistics.mean(values):.4g}"), float(f"{statistics.stdev(values):.2g}")]
-            for key, values in figures.items()
-            if len(values) > 1
-        }
+        rows[name] = {key: spread([run[name][key] for run in whole]) for key in whole[0][name]}
     return rows
 
 

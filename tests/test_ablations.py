@@ -1,9 +1,18 @@
-"""The surgery of experiments/ablations.py takes out what it says, and leaves the rest."""
+"""The surgery of experiments/ablations.py takes out what it says, and leaves the rest. And how experiments say what
+they found, and where they keep it."""
+
+from dataclasses import replace
+from types import SimpleNamespace
 
 import ablations
+import ancestral
+import few_steps
+import provenance
 import pytest
+import table2
 import torch
 
+from ddpm_core.data import Images
 from ddpm_core.unet import Attention, UNet, parameter_count
 
 X, T = torch.randn(3, 1, 8, 8), torch.tensor([10, 300, 900])
@@ -71,3 +80,78 @@ def test_the_deep_network_works_as_much_as_the_wide_one():
 
 def test_the_whole_one_is_the_networks_own_layout():
     assert ablations.fresh("whole", 0).config == UNet(1, (32, 64), attention=(1,)).config
+
+
+# ---- what was found, over the seeds ----------------------------------------------------------------------------
+
+
+def test_one_seed_has_a_mean_and_no_spread():
+    runs = [dict(loss=0.25, bound=3.5, frechet=12.0, train_seconds=2.0, seed=seed) for seed in (0, 1)]
+    runs[1]["loss"], bad = 0.5, {"row": "whole", "seed": 2, "unstable": "the loss became nan at step 3."}
+    one, two, none = (ablations.summary("whole", [*some, bad]) for some in (runs[:1], runs, []))
+    assert one["loss"] == [0.25, None] and one["bound"] == [3.5, None] and one["unstable"] == 1
+    assert two["loss"] == [0.375, 0.18] and two["bound"] == [3.5, 0.0]
+    assert none["unstable"] == 1 and "loss" not in none
+
+
+def test_one_seed_of_table_2_has_a_mean_and_no_spread():
+    runs = [{"seed": seed} | {name: {"bound": 3.0 + seed} for name in table2.VARIANCES} for seed in (0, 1)]
+    assert table2.summary(runs[:1])["beta"] == {"bound": [3.0, None]}
+    assert table2.summary(runs)["beta_tilde"] == {"bound": [3.5, 0.71]}
+
+
+def test_the_spread_of_dictionaries_is_that_of_their_entries():
+    assert ancestral.spreads([{"10": 1.0}, {"10": 2.0}]) == {"10": [1.5, 0.71]}
+    assert ancestral.spreads([{"10": 1.0}]) == {"10": [1.0, None]}
+
+
+@pytest.mark.parametrize(
+    ("argument", "public"),
+    [
+        ("/home/me/cifar10", "cifar10"),
+        ("~/cifar10", "cifar10"),
+        ("--data=/home/me/a=b/cifar10", "--data=cifar10"),
+        ("--data=~/cifar10", "--data=cifar10"),
+        ("--data=uoft-cs/cifar10", "--data=uoft-cs/cifar10"),
+        ("uoft-cs/cifar10", "uoft-cs/cifar10"),
+        ("--priced=16", "--priced=16"),
+        ("--plan", "--plan"),
+    ],
+)
+def test_a_command_is_given_without_private_paths(argument, public):
+    assert provenance._public(argument) == public
+
+
+# ---- what few_steps.py compares with ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shirts(tmp_path, monkeypatch):
+    """Two sets of pictures, the first the recipe's own; everything kept in tmp_path, judged by its pixels."""
+    own, others = (Images(torch.full((3, 1, 4, 4), k, dtype=torch.uint8), None, None, None, "x", "0") for k in (1, 2))
+    plan = replace(few_steps.BY_NAME["fashion32"], pixels_sha256=own.pixels_sha256)
+    monkeypatch.setitem(few_steps.BY_NAME, "fashion32", plan)
+    monkeypatch.setattr(few_steps, "KEPT", tmp_path)
+    judge = SimpleNamespace(features=lambda images: images.flatten(1).float())
+    monkeypatch.setattr(few_steps.evaluate, "kept_judge", lambda images, steps: judge)
+    return own, others
+
+
+def test_other_data_are_compared_with_their_own_features(shirts, tmp_path):
+    for images, value in zip(shirts, (1, 2), strict=True):
+        for _ in range(2):
+            assert few_steps.garment_judge(images, [4, 4])[1].unique().tolist() == [value]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [f"features-{shirts[1].pixels_sha256[:12]}.pt", "features.pt"]
+
+
+def test_what_is_measured_against_other_data_is_another_measurement(shirts, monkeypatch):
+    monkeypatch.setattr(few_steps, "network", lambda on: on)
+    monkeypatch.setattr(few_steps, "drawn", lambda s, row, calls, x_T, generator: x_T)
+    distances = []
+    for distance, images in enumerate(shirts):
+        subject = few_steps.Subject(None, torch.zeros(2, 1, 4, 4), lambda pictures, d=distance: d)
+        for _ in range(2):
+            found = few_steps.kept(lambda seed, s=subject: s, few_steps.mark(images), "fashion32", "eta 0", 0, 10)
+            distances.append(found["frechet"])
+    assert distances == [0, 0, 1, 1]

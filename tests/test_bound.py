@@ -249,6 +249,11 @@ def test_data_beside_the_grid_is_refused(x0, words):
         bound.continuous(lambda x_t, t: x_t, schedule.linear(1000), x0, seeded(0))
 
 
+def test_a_picture_and_its_noisy_one_must_be_of_one_shape(normal):
+    with pytest.raises(ValueError, match="need x0 shaped like x_1"):
+        bound.L_0(schedule.linear(10), torch.ones(2, 1, 4, 4), normal(2, 3, 4, 4), normal(2, 3, 4, 4))
+
+
 def test_a_variance_of_zero_is_refused_where_its_logarithm_is_due():
     s, x0 = schedule.linear(10, 0.1, 0.9), pictures()
     with pytest.raises(ValueError, match=r"variance above 0.*beta_tilde_1 is 0"):

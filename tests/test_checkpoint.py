@@ -16,6 +16,8 @@ from safetensors.torch import save_file
 from ddpm_core import checkpoint, files
 from ddpm_core.checkpoint import Trained
 from ddpm_core.files import CheckpointError, file_sha256, read_tensors, replace_file, write_tensors
+from ddpm_core.mlp import MLP
+from ddpm_core.paper import PaperUNet
 from ddpm_core.predict import MEAN, V
 from ddpm_core.schedule import cosine, linear
 from ddpm_core.unet import UNet
@@ -70,6 +72,33 @@ def test_other_readers_may_read_the_files(saved):
     plain = saved.with_name("plain")
     plain.write_text("an ordinary file")
     assert {path.stat().st_mode for path in saved.parent.iterdir()} == {plain.stat().st_mode}
+
+
+@pytest.mark.parametrize("keep", [checkpoint.save, lambda folder, it: checkpoint.export(folder / "a.safetensors", it)])
+@pytest.mark.parametrize("net", [MLP(), PaperUNet(1, (8,), blocks=1, attention=(), groups=4)])
+def test_a_network_that_would_not_come_back_is_not_kept(keep, net, tmp_path):
+    with pytest.raises(ValueError, match=f"need a UNet, .*, but got a {type(net).__name__}"):
+        keep(tmp_path, Trained(net, cosine(30), V, ABOUT))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_half_precision_keeps_large_weights_to_a_share_and_tiny_ones_to_a_step(trained, tmp_path):
+    numbers = torch.tensor([65504.0, -1.2345678, 7e-5, 5e-5, 4e-8, 2e-8, 0.0, 1e-3])
+    with torch.no_grad():
+        trained.net.stem.bias.copy_(numbers)
+    kept = checkpoint.load(checkpoint.export(tmp_path / "a.safetensors", trained)).net.stem.bias
+    tiny = numbers.abs() < 6e-5
+    assert ((kept - numbers).abs() <= torch.where(tiny, torch.tensor(3e-8), numbers.abs() / 2000)).all()
+    assert kept[4] != numbers[4] and kept[5] == 0
+
+
+@pytest.mark.parametrize(("weight", "said"), [(65536.0, "65536"), (float("nan"), "nan"), (-1e9, "1e[+]09")])
+def test_a_weight_that_half_precision_does_not_hold_is_refused(weight, said, trained, tmp_path):
+    with torch.no_grad():
+        trained.net.stem.bias[3] = weight
+    with pytest.raises(ValueError, match=f"need weights of at most 65504 .* one of stem.bias is {said}"):
+        checkpoint.export(tmp_path / "a.safetensors", trained)
+    assert list(tmp_path.iterdir()) == []
 
 
 # ---- what is broken is refused ---------------------------------------------------------------------------------
@@ -205,6 +234,19 @@ for k in range(10**9):
 """
 
 
+SLOW_WRITER = """
+import sys, time
+from pathlib import Path
+from ddpm_core.files import replace_file
+def write(temporary):
+    temporary.write_text("half")
+    while not Path(sys.argv[2]).exists():
+        time.sleep(0.01)
+    temporary.write_text("half, and the other half")
+replace_file(sys.argv[1], write)
+"""
+
+
 def test_a_kill_while_saving_leaves_a_whole_file_and_the_next_save_cleans_up(tmp_path):
     path, folder = tmp_path / "model.safetensors", os.getcwd()
     writer = subprocess.Popen([sys.executable, "-c", WRITER, path], cwd=folder, stdout=subprocess.PIPE)
@@ -219,9 +261,27 @@ def test_a_kill_while_saving_leaves_a_whole_file_and_the_next_save_cleans_up(tmp
     tensors, header = read_tensors(path)  # one generation, both tensors of it
     assert int(header["k"]) >= 2
     assert (tensors["a"] == int(header["k"])).all() and (tensors["b"] == int(header["k"])).all()
-    path.with_name(path.name + ".tmp").write_bytes(b"left by the kill")  # whether or not this one left any
+    path.with_name(f"{path.name}.1.tmp").write_bytes(b"left by a kill")  # whether or not this one left any
+    for left in tmp_path.glob("*.tmp"):
+        os.utime(left, (time.time() - 7200,) * 2)
+    path.with_name(f"{path.name}.2.tmp").write_bytes(b"another process is writing this")
     write_tensors(path, tensors, header)
-    assert list(tmp_path.iterdir()) == [path]
+    assert sorted(tmp_path.iterdir()) == [path, path.with_name(f"{path.name}.2.tmp")]
+
+
+def test_two_that_write_one_file_do_not_meet_in_it(tmp_path):
+    """A slow process writes, a fast one finishes meanwhile: what stands is always whole, and the last to end wins."""
+    path, waits = tmp_path / "file", tmp_path / "go"
+    slow = subprocess.Popen([sys.executable, "-c", SLOW_WRITER, path, waits], cwd=os.getcwd())
+    try:
+        while not list(tmp_path.glob("file.*.tmp")):
+            time.sleep(0.01)
+        replace_file(path, lambda temporary: temporary.write_text("fast"))
+        assert path.read_text() == "fast"
+    finally:
+        waits.touch()
+    assert slow.wait() == 0
+    assert path.read_text() == "half, and the other half"
 
 
 def test_a_hash_runs_over_all_files_in_order(tmp_path):

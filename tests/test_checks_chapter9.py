@@ -47,6 +47,27 @@ def scaled_line(share):
     return (1 - share) / length, share / length
 
 
+def in_single_precision(share):
+    angle = math.pi / 2 * torch.tensor(share)
+    return angle.cos(), angle.sin()
+
+
+def slerp(s, x0, other, eps, other_eps, t, share):
+    """The noises mixed by the angle that they happen to have."""
+    angle = torch.arccos((eps * other_eps).sum() / (eps.norm() * other_eps.norm()))
+    factors = ((1 - share) * angle).sin() / angle.sin(), (share * angle).sin() / angle.sin()
+    return between(of_noises=lambda share: factors)(s, x0, other, eps, other_eps, t, share)
+
+
+def half(late=0):
+    """An answer to 9.4, so many steps late."""
+
+    def half_decided(s, s2):
+        return int((s.alpha_bar * s2 / (s.alpha_bar * s2 + 1 - s.alpha_bar) >= 0.5).nonzero().max()) + late
+
+    return half_decided
+
+
 def last_guess(s, x_t, t, eps, z):
     return step()(s, x_t, t, eps, z) if t > 1 else gaussian.x0_from_eps(s, x_t, torch.full((len(x_t),), t), eps)
 
@@ -96,6 +117,13 @@ def line(k):
             between(of_noises=lambda k: (math.cos(2.5 * k * math.pi), math.sin(2.5 * k * math.pi))),
             "keep their sign",
         ),
+        ("9.3", slerp, "factors of share and t alone"),
+        ("9.4", lambda s, s2: print(end=""), "returns nothing"),
+        ("9.4", half(1), "one too many"),
+        ("9.4", half(-1), "one too few"),
+        ("9.4", lambda s, s2: half()(s, 1.0), "for s2 = 1 only"),
+        ("9.4", lambda s, s2: half()(s, s2**0.5), "s2 is the variance already"),
+        ("9.4", half(5), "it should be"),
     ],
 )
 def test_a_wrong_answer_gets_a_word_on_how_to_go_on(number, answer, word):
@@ -114,6 +142,12 @@ def test_products_of_pictures_and_noises_are_no_mixture():
 def test_every_road_on_which_the_noises_keep_their_variance_is_right():
     assert exercises.check("9.3", between(of_noises=scaled_line)).solved
     assert exercises.check("9.3", between()).solved
+    assert exercises.check("9.3", between(of_noises=in_single_precision)).solved
+
+
+def test_when_it_is_decided_may_be_found_by_the_signal_to_noise_ratio():
+    assert exercises.check("9.4", half()).solved
+    assert exercises.check("9.4", lambda s, s2: max(t for t in range(s.T + 1) if s.snr[t] * s2 >= 1)).solved
 
 
 def test_a_variance_may_come_as_a_number():

@@ -98,9 +98,9 @@ def test_every_picture_is_met_once_an_epoch_at_any_time():
     assert all(torch.equal(a, b) for a, b in zip(batch_at(7), club.batches(IMAGES, 16, 10, seed=0)(7), strict=True))
 
 
-def trained(net, kept, steps, stop=None):
+def trained(net, kept, steps, stop=None, error=club.absolute):
     losses = []
-    for step, loss, seconds in club.train(net, club.batches(IMAGES, 16, 10, 0), club.absolute, steps, kept, 0):
+    for step, loss, seconds in club.train(net, club.batches(IMAGES, 16, 10, 0), error, steps, kept, 0, 1):
         losses.append(loss)
         assert seconds > 0
         if step == stop:
@@ -114,17 +114,72 @@ def test_it_learns(net, tmp_path):
 
 
 def test_a_stopped_training_goes_on_as_if_nothing_had_been(tmp_path):
-    nets = []
+    nets, losses = [], []
     for stop in (None, 3):
         torch.manual_seed(0)
         net, kept = club.Club(8, width=8), tmp_path / f"{stop}.pt"
-        first = trained(net, kept, 6, stop)
+        losses.append(trained(net, kept, 6, stop))
         if stop:
             torch.manual_seed(1)
             net = club.Club(8, width=8)
-            assert len(trained(net, kept, 6)) == 3 == len(first)
+            assert len(losses.pop()) == 3
+            losses.append(trained(net, kept, 6))  # those of the first three steps are yielded once more
         nets.append(net.state_dict())
     assert all(torch.equal(nets[0][k], nets[1][k]) for k in nets[0])
+    assert losses[0] == losses[1] and len(losses[0]) == 6
+
+
+def test_what_is_reported_is_the_mean_since_the_last_report(tmp_path):
+    each, some = [], []
+    for losses, every in ((each, 1), (some, 10)):
+        torch.manual_seed(0)
+        net, batch_at = club.Club(8, width=8), club.batches(IMAGES, 16, 10, 0)
+        kept = tmp_path / f"{every}.pt"
+        losses += [(step, x) for step, x, _ in club.train(net, batch_at, club.absolute, 25, kept, report_every=every)]
+    assert [step for step, _ in some] == [10, 20, 25]
+    spans = [(0, 10), (10, 20), (20, 25)]
+    assert [x for _, x in some] == pytest.approx([np.mean([x for _, x in each[a:b]]) for a, b in spans])
+
+
+def test_a_loss_that_is_no_number_ends_the_training_and_is_not_saved(net, tmp_path):
+    calls = []
+
+    def error(*batch):
+        calls.append(1)
+        return club.absolute(*batch) * (torch.nan if len(calls) == 4 else 1)
+
+    with pytest.raises(FloatingPointError, match="the loss became nan at step 4"):
+        trained(net, tmp_path / "a.pt", 6, error=error)
+    stored = torch.load(tmp_path / "a.pt", weights_only=True)
+    assert stored["step"] == 3 and all(value.isfinite().all() for value in stored["net"].values())
+
+
+def test_weights_that_are_no_numbers_are_not_saved(net, tmp_path):
+    def error(*batch):
+        return club.absolute(*batch) + (0 * net.out.weight).square().sum().sqrt()  # 0, but of no slope
+
+    with pytest.raises(FloatingPointError, match="the weights are no longer finite at step 1"):
+        trained(net, tmp_path / "a.pt", 6, error=error)
+    assert not (tmp_path / "a.pt").exists()
+
+
+def test_what_was_kept_is_read_to_the_cpu(net, tmp_path, monkeypatch):
+    """Weights and moments move on to where the network is; Adam's counts of steps stay where they were read to."""
+    trained(net, tmp_path / "a.pt", 2)
+    places, plain = [], torch.load
+    monkeypatch.setattr(torch, "load", lambda *a, **how: places.append(how["map_location"]) or plain(*a, **how))
+    trained(net, tmp_path / "a.pt", 3)
+    assert places == ["cpu"]
+
+
+def test_a_file_that_does_not_hold_its_losses_says_so(net, tmp_path):
+    trained(net, tmp_path / "a.pt", 2)
+    stored = torch.load(tmp_path / "a.pt", weights_only=True)
+    del stored["reports"]
+    torch.save(stored | {"seconds": 100.0}, tmp_path / "a.pt")
+    first, last = club.train(net, club.batches(IMAGES, 16, 10, 0), club.absolute, 3, tmp_path / "a.pt")
+    assert first[0] == 2 and np.isnan(first[1]) and first[2] == 100
+    assert last[0] == 3 and last[1] > 0 and last[2] > 100
 
 
 def test_the_script_trains_and_draws(tmp_path, monkeypatch, capsys):

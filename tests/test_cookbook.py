@@ -13,6 +13,7 @@ from ddpm_core.cookbook import BY_NAME, Plan
 from ddpm_core.cost import training_flops
 from ddpm_core.data import load_images
 from ddpm_core.unet import parameter_count
+from ddpm_core.weighting import min_snr
 
 SMALL = recipe.Recipe(channels=(8, 16), attention=(), batch=4, steps=2)
 PLAN = Plan("squares", data="digits", recipe=SMALL, images=(1797, 1, 8, 8), classes=10, steps=2, result="squares")
@@ -89,6 +90,26 @@ def test_a_recipe_in_plain_values_tells_every_change_apart():
     for key, value in changes.items():
         now = recipe.described(replace(SMALL, **{key: value}))
         assert {k for k in plain if plain[k] != now[k]} == {key}
+
+
+def test_weights_that_differ_in_a_number_are_told_apart():
+    one, other, again = (recipe.described(replace(SMALL, weight=min_snr(gamma)))["weight"] for gamma in (5.0, 1.0, 5))
+    assert one == again == "min_snr(5.0)" and other == "min_snr(1.0)"
+    assert recipe.described(SMALL)["weight"] == "uniform"
+
+
+def test_noise_is_drawn_where_the_generator_lives(monkeypatch):
+    class Elsewhere:
+        device = torch.device("meta")
+
+    asked, plain = [], torch.randn
+    trained = checkpoint.Trained(recipe.network(SMALL, 1, None), recipe.COSINE, recipe.V, {"size": [8, 8]})
+    monkeypatch.setattr(
+        torch, "randn", lambda *shape, generator, **where: asked.append((generator, where)) or plain(*shape, **where)
+    )
+    here = Elsewhere()
+    _, x_T = next(recipe.chain(trained, 2, generator=here, device="meta"))
+    assert asked == [(here, {"device": here.device})] and x_T.shape == (2, 1, 8, 8)
 
 
 # ---- by the command line ---------------------------------------------------------------------------------------

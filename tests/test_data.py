@@ -15,10 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save
 
 from ddpm_core import checkpoint, data
 from ddpm_core.data import flip_some, load_images, pad_to, to_float, to_uint8
 from ddpm_core.files import file_sha256
+from ddpm_core.hub import Absent
+from ddpm_core.paper import PaperUNet
 from ddpm_core.predict import V
 from ddpm_core.schedule import cosine
 from ddpm_core.unet import UNet
@@ -37,14 +40,16 @@ def encoded(picture, kind="png"):
     return stream.getvalue()
 
 
-def write_shard(path, images, labels=None, texts=None, *, image="image", kind="png", names=NAMES, bare=False):
+def write_shard(
+    path, images, labels=None, texts=None, *, image="image", label="label", kind="png", names=NAMES, bare=False
+):
     """A parquet file as the Hub writes it: a struct of bytes and path, and the features in the metadata."""
     cells = [i if isinstance(i, bytes | None) else encoded(i, kind) for i in images]
     columns = {image: cells if bare else [{"bytes": c, "path": f"{k}.{kind}"} for k, c in enumerate(cells)]}
     features = {image: {"_type": "Image"}}
     if labels is not None:
-        columns["label"] = list(labels)
-        features["label"] = {"_type": "ClassLabel", "names": names} if names else {"_type": "Value", "dtype": "int64"}
+        columns[label] = list(labels)
+        features[label] = {"_type": "ClassLabel", "names": names} if names else {"_type": "Value", "dtype": "int64"}
     if texts is not None:
         columns["text"] = list(texts)
     table = pa.table(columns).replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
@@ -88,6 +93,13 @@ def test_a_folder_in_the_hubs_layout_is_read(tmp_path, kind, column):
     assert found.names == NAMES and found.num_classes == 3 and found.captions is None
     assert found.sha256 == file_sha256(tmp_path / "data" / "train-00000-of-00001.parquet")
     assert load_images(tmp_path, split="test").labels.tolist() == [2, 2]
+
+
+def test_classes_have_their_names_whatever_their_column_is_called(tmp_path):
+    for column in ("label", "labels"):
+        write_shard(tmp_path / "train.parquet", pictures(3, 4, 4), [2, 0, 1], label=column)
+        found = load_images(tmp_path)
+        assert found.labels.tolist() == [2, 0, 1] and found.names == NAMES
 
 
 def test_shards_are_read_in_order_as_one(tmp_path):
@@ -166,6 +178,16 @@ def test_every_colour_mode_finds_its_channels(tmp_path):
     ):
         picture.save(tmp_path / "p.png")
         assert torch.equal(load_images(tmp_path / "p.png").images, as_tensor(wanted[None].copy())), picture.mode
+
+
+@pytest.mark.parametrize("kind", ["a.png", "a.jpg"])
+def test_a_picture_taken_sideways_stands_upright(tmp_path, kind):
+    """Orientation 6: what was up lies to the right of what is stored."""
+    sideways, held = Image.fromarray(np.repeat([[0, 0, 255, 255]] * 8, 4, axis=1).astype(np.uint8)), Image.Exif()
+    held[0x0112] = 6
+    sideways.save(tmp_path / kind, exif=held)
+    (found,) = load_images(tmp_path).images
+    assert found.shape == (1, 16, 8) and (found[0, :8] < 50).all() and (found[0, 8:] > 200).all()
 
 
 # ---- between uint8 and the network -----------------------------------------------------------------------------
@@ -295,7 +317,15 @@ def test_mixed_sizes_and_colours_are_refused(tmp_path):
 
 def test_an_unknown_split_is_refused_and_told_what_there_is(tmp_path):
     write_shard(tmp_path / "train-0.parquet", pictures(2, 4, 4))
-    refused(r"need a split that .* has \(train-0.parquet\), but got 'test'", tmp_path, "test")
+    refused(r"need a split that .* has \(train-0.parquet\), but got 'test'", tmp_path, "test", kind=Absent)
+
+
+@pytest.mark.parametrize("name", ["train-00000-of-00001.parquet", "0000.parquet"])
+def test_several_configurations_are_not_one_data_set(tmp_path, name):
+    for place in ("hats", "boots/large"):
+        write_shard(tmp_path / place / name, pictures(2, 4, 4))
+    refused("need the path of one configuration, but .* has several: boots/large, hats", tmp_path)
+    assert len(load_images(tmp_path / "hats")) == 2
 
 
 @pytest.mark.parametrize(
@@ -382,7 +412,8 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @contextmanager
 def hub(repositories):
-    """As much of the Hub as a download asks for, on the loopback: {"datasets/owner/name": {path: bytes}}."""
+    """As much of the Hub as a download asks for, on the loopback: {"datasets/owner/name": {path: bytes}}; a file that
+    is None is there, but it is not given."""
 
     class Hub(BaseHTTPRequestHandler):
         def log_message(self, *arguments):
@@ -402,9 +433,14 @@ def hub(repositories):
                 for file, raw in files.items():
                     where = repository.removeprefix("models/")
                     if path in (f"{where}/resolve/{COMMIT}/{file}", f"{where}/resolve/main/{file}"):
-                        return self.answer(raw, file)
-            self.send_response(404)
-            self.send_header("X-Error-Code", "RepoNotFound")
+                        return self.answer(raw, file) if raw is not None else self.refuse(403, "")
+            known = any(path.startswith(f"{name.removeprefix('models/')}/resolve/") for name in repositories)
+            self.refuse(404, "EntryNotFound" if known else "RepoNotFound")
+
+        def refuse(self, status, why):
+            self.send_response(status)
+            self.send_header("X-Error-Code", why)
+            self.send_header("X-Repo-Commit", COMMIT)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -432,11 +468,14 @@ def hub(repositories):
 
 ASK = """
 import json, sys, torch
-from ddpm_core import checkpoint, data
+from ddpm_core import checkpoint, data, published
 for kind, name in (line.split() for line in sys.argv[1:]):
     try:
         if kind == "model":
             answer = checkpoint.load(name).about
+        elif kind == "paper":
+            beta = published.load(name).schedule.beta
+            answer = [len(beta) - 1, beta[1].item()]
         else:
             found = data.load_images(name, split=kind)
             answer = dict(pixels=found.images.tolist(), labels=found.labels.tolist())
@@ -466,26 +505,51 @@ def test_the_hubs_copy_takes_the_same_path_as_a_local_one(tmp_path):
     repositories = {
         "datasets/club/hats": files | {"README.md": b"# Hats"},
         "datasets/club/bare": {"README.md": b"# Nothing here"},
+        "datasets/club/known": {name: raw for name, raw in files.items() if "train" in name},
         "models/club/model": {"model.safetensors": model.read_bytes()},
     }
     with hub(repositories) as endpoint:
         answers = ask(
             tmp_path, endpoint, "train club/hats", "test club/hats", "train club/bare", "train club/none",
-            "model club/model", "model club/none", "validation club/hats",
+            "model club/model", "model club/none", "validation club/hats", "train club/known", "test club/known",
         )  # fmt: skip
     for answer, split in zip(answers, ("train", "test"), strict=False):
         here = load_images(local, split)
         assert answer == dict(
             pixels=here.images.tolist(), labels=here.labels.tolist(), names=here.names, sha256=here.sha256
         )
-    assert answers[2].startswith("FileNotFoundError: need parquet files called train-*.parquet")
+    assert answers[2].startswith("Absent: need parquet files called train-*.parquet")
     assert "FileNotFoundError: no such data" in answers[3] and "'club/none'" in answers[3] and "`digits`" in answers[3]
     assert answers[4] == {"size": [8, 8]}
     assert answers[5].startswith("CheckpointError: no checkpoint") and "'club/none'" in answers[5]
-    assert "need a split that" in answers[6] and "'validation'" in answers[6]
+    assert answers[6].startswith("Absent: need parquet files called validation-*.parquet")
+    assert answers[7] == answers[0] and answers[8].startswith("Absent: need parquet files called test-*.parquet")
     assert all("\n" not in a for a in answers if isinstance(a, str))
-    # once fetched it needs no network any more: the server is gone
-    assert ask(tmp_path, endpoint, "train club/hats") == answers[:1]
+    # once fetched it needs no network any more: the server is gone, and nobody says what else there is
+    again, unknown = ask(tmp_path, endpoint, "train club/hats", "test club/known")
+    assert again == answers[0]
+    assert unknown.startswith("FileNotFoundError: no such data") and "the split 'test' of 'club/known'" in unknown
+
+
+def test_published_weights_have_the_papers_schedule_only_if_there_is_no_other(tmp_path):
+    torch.manual_seed(0)
+    weights = save(PaperUNet(1, (8,), blocks=1, attention=(), groups=4).state_dict())
+    config = {
+        "_class_name": "UNet2DModel", "attention_head_dim": None, "downsample_padding": 0, "flip_sin_to_cos": False,
+        "freq_shift": 1, "norm_eps": 1e-6, "down_block_types": ["DownBlock2D"], "up_block_types": ["UpBlock2D"],
+        "block_out_channels": [8], "in_channels": 1, "out_channels": 1, "layers_per_block": 1, "norm_num_groups": 4,
+    }  # fmt: skip
+    files = {"config.json": json.dumps(config).encode(), "diffusion_pytorch_model.safetensors": weights}
+    repositories = {
+        "models/club/plain": files,
+        "models/club/own": files | {"scheduler/scheduler_config.json": b'{"num_train_timesteps": 50}'},
+        "models/club/barred": files | {"scheduler_config.json": None},
+    }
+    with hub(repositories) as endpoint:
+        plain, own, barred = ask(tmp_path, endpoint, "paper club/plain", "paper club/own", "paper club/barred")
+    assert plain == [1000, pytest.approx(1e-4)] and own == [50, pytest.approx(1e-4)]
+    assert barred.startswith("CheckpointError: need published weights, but") and "scheduler_config.json" in barred
+    assert ask(tmp_path, endpoint, "paper club/plain") == [plain]  # the copy here says that there is none
 
 
 def test_no_network_is_said_in_one_sentence(tmp_path):

@@ -2,6 +2,8 @@
 
 import io
 import json
+import shutil
+import subprocess
 import sys
 import types
 from dataclasses import replace
@@ -18,9 +20,11 @@ from ddpm_core import bound, checkpoint, evaluate, evaluation, paper, published,
 from ddpm_core.__main__ import main
 from ddpm_core.data import load_images, to_float
 from ddpm_core.files import file_sha256
-from ddpm_core.predict import EPS
+from ddpm_core.hub import Absent
+from ddpm_core.predict import EPS, V
 from ddpm_core.schedule import cosine
 from ddpm_core.seeds import seeded
+from ddpm_core.unet import UNet
 
 T = 12
 SMALL = recipe.Recipe(channels=(8, 16), attention=(), schedule=cosine(T), batch=8, steps=4)
@@ -34,7 +38,7 @@ def pictures(n, seed):
     return (60 + 70 * labels[:, None, None] + chance.integers(0, 60, (n, 8, 8))).astype(np.uint8), labels
 
 
-def shard(path, images, labels):
+def shard(path, images, labels=None):
     cells = []
     for image in images:
         stream = io.BytesIO()
@@ -43,7 +47,8 @@ def shard(path, images, labels):
     features = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": NAMES}}
     about = {"huggingface": json.dumps({"info": {"features": features}})}
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table({"image": cells, "label": labels}).replace_schema_metadata(about), path)
+    columns = {"image": cells} | ({} if labels is None else {"label": labels})
+    pq.write_table(pa.table(columns).replace_schema_metadata(about), path)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +107,25 @@ def test_a_model_by_class_is_judged_beside_held_out_images(world, capsys):
     assert rows.keys() == {"recognised", "frechet", "edges"}
     printed = capsys.readouterr().out
     assert f"{rows['frechet']['drawn']:10.4g}{rows['frechet']['real']:10.4g}" in printed
-    assert "9 images, 4 steps of dpm, guidance 0, seed 3" in printed and "note:" not in printed
+    assert "9 images beside 9 held-out ones, 4 steps of dpm, guidance 0, seed 3" in printed and "note:" not in printed
+
+
+def test_it_says_of_how_many_real_images_a_figure_is(world, capsys):
+    about = found(world, "classes", "--n", 30)
+    assert about["results"]["images"] == 30 and about["results"]["real_images"] == 18  # all that are held out
+    assert "30 images beside 18 held-out ones" in capsys.readouterr().out
+    assert "as many as were drawn or as there are (real_images)" in about["results"]["note"]
+    assert found(world, "classes")["results"]["real_images"] == 9
+    assert found(world, "bare", source="bare.npz")["results"]["real_images"] == 0
+    assert "9 images beside no held-out ones" in capsys.readouterr().out
+
+
+def test_what_it_writes_says_how_many_were_drawn_at_once_since_the_noise_depends_on_it(world):
+    parts = found(world, "classes", "--at-once", 4)["results"]
+    assert parts["how"]["at_once"] == 4
+    trained, labels = checkpoint.load(world / "classes"), recipe.every_label(9, 3)
+    drawn = recipe.sample(trained, 9, labels=labels, steps=4, sampler="dpm", at_once=4)
+    assert parts["rows"]["edges"]["drawn"] == pytest.approx(evaluate.gradient_energy(drawn), abs=1e-4)
 
 
 def test_what_it_writes_says_how_it_was_made_and_names_no_private_path(world):
@@ -117,8 +140,32 @@ def test_what_it_writes_says_how_it_was_made_and_names_no_private_path(world):
         "minutes": None, "training_steps": 3, "only": None, "pixels_sha256": load_images(world / "data").pixels_sha256,
     }  # fmt: skip
     assert about["results"]["training"]["loss"] == trained.about["loss"]
-    assert about["results"]["how"] == {"sampler": "dpm", "steps": 4, "guidance": 0.0, "seed": 0}
+    assert about["results"]["how"] == {"sampler": "dpm", "steps": 4, "guidance": 0.0, "seed": 0, "at_once": 250}
     assert "not FID" in about["results"]["note"]
+
+
+def test_a_private_path_is_left_out_however_an_option_is_written(world):
+    about = found(world, "classes", f"--data={world / 'data'}", f"--json={world / 'classes.json'}")
+    assert about["command"].endswith(" --data=data --json=classes.json") and str(world) not in json.dumps(about)
+    assert evaluation._public("--data=uoft-cs/cifar10") == "--data=uoft-cs/cifar10"
+
+
+def test_a_commit_is_that_of_the_packages_own_checkout(tmp_path, monkeypatch):
+    """A package that is installed below another's checkout is not at that commit."""
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    package = tmp_path / "ddpm_core"
+    package.mkdir()
+    (package / "evaluation.py").write_text("")
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "all"]):
+        subprocess.run([*git, *words], check=True)
+    head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    monkeypatch.setattr(evaluation, "__file__", str(package / "evaluation.py"))
+    assert evaluation._commit() == head
+    (package / "evaluation.py").write_text("changed")
+    assert evaluation._commit() == head + "+"
+    shutil.copytree(package, tmp_path / "lib" / "ddpm_core")
+    monkeypatch.setattr(evaluation, "__file__", str(tmp_path / "lib" / "ddpm_core" / "evaluation.py"))
+    assert evaluation._commit() is None
 
 
 def test_a_model_of_one_class_is_held_to_that_class(world):
@@ -144,6 +191,45 @@ def test_other_data_are_said_to_be_others(world, tmp_path, capsys):
     shard(tmp_path / "other" / "train.parquet", *pictures(48, 5))
     found(world, "classes", "--data", tmp_path / "other")
     assert "note: other is not, file for file, what the model was trained on" in capsys.readouterr().out
+
+
+def test_a_model_by_class_wants_labels_of_the_held_out_images(world, tmp_path, capsys, monkeypatch):
+    shutil.copytree(world / "data", tmp_path / "data")
+    shard(tmp_path / "data" / "test-00000-of-00001.parquet", pictures(18, 1)[0])
+    monkeypatch.setattr(recipe, "in_parts", lambda *a, **k: pytest.fail("drew images first"))
+    assert main(["evaluate", str(world / "classes"), "--data", str(tmp_path / "data"), "--device", "cpu"]) == 2
+    assert "error: need labels to judge a model by class, but the held-out images of" in capsys.readouterr().err
+    bare = checkpoint.load(world / "bare")  # which is not told any
+    assert evaluation.real_images(str(tmp_path / "data"), bare).held_out.labels is None
+
+
+def test_a_model_by_class_is_not_priced_without_labels(world, capsys):
+    command = ["evaluate", world / "classes", "--data", world / "bare.npz", "--n", 3, "--bits-per-dim"]
+    assert main([str(word) for word in [*command, "--device", "cpu"]]) == 2
+    assert "error: need labels for a model that is told classes, but" in capsys.readouterr().err
+
+
+def test_only_a_split_that_is_not_there_means_that_nothing_is_held_out(world, tmp_path, monkeypatch, capsys):
+    trained = checkpoint.load(world / "classes")
+    shutil.copytree(world / "data", tmp_path / "data")
+    test = tmp_path / "data" / "test-00000-of-00001.parquet"
+    test.write_bytes(test.read_bytes()[:-20])
+    assert main(["evaluate", str(world / "classes"), "--data", str(tmp_path / "data"), "--device", "cpu"]) == 2
+    assert "error: need a whole parquet file, but" in capsys.readouterr().err
+    test.unlink()
+    assert evaluation.real_images(str(tmp_path / "data"), trained).held_out is None
+
+    def load(error):
+        return lambda source, split="train": load_images(tmp_path / "data") if split == "train" else fail(error)
+
+    def fail(error):
+        raise error
+
+    monkeypatch.setattr(evaluation.data, "load_images", load(FileNotFoundError("the Hub did not give it")))
+    with pytest.raises(FileNotFoundError, match="the Hub did not give it"):
+        evaluation.real_images("club/hats", trained)
+    monkeypatch.setattr(evaluation.data, "load_images", load(Absent("the Hub has none")))
+    assert evaluation.real_images("club/hats", trained).held_out is None
 
 
 # ---- bits per dimension ----------------------------------------------------------------------------------------
@@ -193,10 +279,11 @@ def test_fid_is_taken_of_as_many_images_as_asked_against_the_training_images(wor
     asked, package = [], types.SimpleNamespace(FeatureExtractorInceptionV3=lambda *a: None)
     package.calculate_metrics = lambda **k: asked.append(k) or {"frechet_inception_distance": 12.34567}
     monkeypatch.setitem(sys.modules, "torch_fidelity", package)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # --device cpu is meant all the same
     about = found(world, "classes", "--fid", "--fid-images", 20)
     row = about["results"]["rows"]["fid"]
     assert row == {"drawn": 12.346, "images": 20, "reference": "48 training images of data"}
-    assert len(asked[0]["input1"]) == 20 and len(asked[0]["input2"]) == 48
+    assert len(asked[0]["input1"]) == 20 and len(asked[0]["input2"]) == 48 and asked[0]["cuda"] is False
     assert about["results"]["images"] == 9  # the others are still judged by what was asked for
     plain = found(world, "classes")["results"]["rows"]
     assert "fid" not in plain
@@ -217,6 +304,13 @@ def test_without_the_package_nothing_is_drawn(world, monkeypatch, capsys):
         (["CLASSES", "--data", "nowhere"], "no such data"),
         (["CLASSES", "--data", "DATA", "--sampler", "dpm", "--steps", "13"], "between 1 and T = 12 steps, but got 13"),
         (["CLASSES", "--data", "DATA", "--device", "cuda"], "'cuda' is not available"),
+        (["CLASSES", "--data", "DATA", "--sampler", "ddpm", "--steps", "4"], "need all T = 12 steps for the sampler"),
+        (["CLASSES", "--data", "DATA", "--variance", "beta"], "need --bits-per-dim for --variance beta"),
+        (
+            ["CLASSES", "--data", "DATA", "--bits-per-dim-images", "9"],
+            "need --bits-per-dim for --bits-per-dim-images 9",
+        ),
+        (["CLASSES", "--data", "DATA", "--bits-per-dim", "--fid-images", "9"], "need --fid for --fid-images 9"),
     ],
 )
 def test_a_mistake_is_one_sentence(arguments, message, world, monkeypatch, tmp_path, capsys):
@@ -258,16 +352,38 @@ def test_the_papers_published_weights_are_measured_too(world, monkeypatch):
     assert found["results"]["rows"]["bits_per_dim"]["bound"] == pytest.approx(bits.item(), rel=1e-4)
 
 
-def test_the_default_data_are_those_of_the_checkpoint(world, monkeypatch):
-    asked = []
+@pytest.mark.parametrize("named", ["digits", "zalando-datasets/fashion_mnist", "world/bare.npz"])
+def test_the_default_data_are_those_that_the_checkpoint_names(named, world, tmp_path, monkeypatch, capsys):
+    """A name that leads to them wherever it is read, or a path that is here."""
+    asked, trained = [], checkpoint.load(world / "classes")
+    checkpoint.save(tmp_path / "run", replace(trained, about=trained.about | {"data": named}))
 
     def load(source, split="train"):
         asked.append(source)
         raise FileNotFoundError(source)
 
     monkeypatch.setattr(evaluation.data, "load_images", load)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "world").symlink_to(world)
+    assert main(["evaluate", "run"]) == 2 and asked == [named]
+
+
+def test_the_end_of_a_local_path_is_not_taken_for_a_name_on_the_hub(world, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(evaluation.data, "load_images", lambda *a: pytest.fail("asked for other data"))
+    named = checkpoint.load(world / "classes").about["data"]
     assert main(["evaluate", str(world / "classes")]) == 2
-    assert asked == [checkpoint.load(world / "classes").about["data"]]
+    said = capsys.readouterr().err
+    assert "error: need --data: the model was trained on a local folder" in said and f"than {named!r}." in said
+
+
+def test_a_checkpoint_that_says_next_to_nothing_is_evaluated_on_data_that_are_named(world, capsys):
+    checkpoint.save(world / "terse", checkpoint.Trained(UNet(1, (8,)), cosine(T), V, {"size": [8, 8]}))
+    assert main(["evaluate", str(world / "terse")]) == 2
+    assert "error: need --data, since the model's file does not say what it was trained on." in capsys.readouterr().err
+    results = found(world, "terse")["results"]
+    assert results["rows"].keys() == {"frechet", "edges"}
+    assert (results["how"]["sampler"], results["how"]["steps"]) == ("dpm", T)  # a recipe's 20, but there are no more
 
 
 def test_a_grey_model_may_be_smaller_than_its_padding(world, monkeypatch):

@@ -135,6 +135,14 @@ def test_one_time_for_all_points_is_refused(mixture, normal):
         mixture.denoise(linear(10), normal(3, 2), torch.tensor([1]))
 
 
+@pytest.mark.parametrize("shape", [(5, 1), (5, 3), (5,), (5, 2, 1)])
+@pytest.mark.parametrize("asked", ["denoise", "spread", "modes", "score", "log_q"])
+def test_points_of_another_dimension_are_refused(asked, shape, mixture, normal):
+    t = torch.full((5,), 3)
+    with pytest.raises(ValueError, match=r"need points \(B, 2\) in this world, but got \(5"):
+        getattr(mixture, asked)(linear(10), normal(*shape), t)
+
+
 def test_the_least_squared_error_is_what_the_perfect_denoiser_leaves():
     s, world = cosine(100), mixture([0.3, 0.7], [[-1.0], [0.8]], 0.35)
     x0 = world.sample(200_000, seeded(4))

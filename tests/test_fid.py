@@ -38,7 +38,6 @@ def test_asks_for_fid_and_nothing_else(package):
     (asked,) = package.asked
     assert asked["fid"] is True and not {"isc", "kid", "prc", "ppl"} & asked.keys()
     assert asked["feature_extractor"] == "inception-v3-compat" and asked["feature_layer_fid"] == "2048"
-    assert asked["cuda"] == torch.cuda.is_available()
     drawn, real = asked["input1"], asked["input2"]
     assert (len(drawn), len(real)) == (4, 2)
     assert torch.equal(drawn[3], IMAGES[3]) and drawn[3].dtype == torch.uint8
@@ -50,14 +49,30 @@ def test_grey_images_become_three_equal_channels(package):
     assert picture.shape == (3, 5, 5) and all(torch.equal(channel, IMAGES[1, 0]) for channel in picture)
 
 
+@pytest.mark.parametrize(("device", "cuda"), [("cpu", False), ("cuda", True), ("mps", False)])
+def test_it_computes_where_it_is_asked_to(package, monkeypatch, device, cuda):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    fid.fid(IMAGES, IMAGES, device)
+    assert package.asked[0]["cuda"] is cuda
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_images_that_are_neither_grey_nor_of_three_colours_are_refused(package, channels):
+    images = torch.zeros(3, channels, 5, 5, dtype=torch.uint8)
+    for ask in (lambda: fid.ready(channels), lambda: fid.fid(IMAGES, images), lambda: fid.fid(images, IMAGES)):
+        with pytest.raises(ValueError, match=f"need images of 1 or 3 channels for FID, but these have {channels}"):
+            ask()
+    assert package.asked == package.made == []
+
+
 def test_ready_makes_the_network_that_is_used_later(package):
-    fid.ready()
+    fid.ready(3)
     assert package.made == [("inception-v3-compat", ["2048"])]
 
 
 def test_a_missing_package_is_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch_fidelity", None)
-    for ask in (fid.ready, lambda: fid.fid(IMAGES, IMAGES)):
+    for ask in (lambda: fid.ready(3), lambda: fid.fid(IMAGES, IMAGES)):
         with pytest.raises(
             ValueError, match=r"need the package torch-fidelity .*pip install 'ddpm-core\[fid\]'"
         ) as caught:
@@ -71,5 +86,5 @@ def test_missing_weights_are_one_sentence(package, monkeypatch):
 
     monkeypatch.setattr(package, "FeatureExtractorInceptionV3", offline)
     with pytest.raises(ValueError, match=r"need the weights .* downloads once, but got URLError: .*no route") as caught:
-        fid.ready()
+        fid.ready(1)
     assert "\n" not in str(caught.value)

@@ -200,6 +200,17 @@ def test_a_road_needs_one_time_per_example(normal):
         flow.blend(flow.straight(16), normal(3, 2), torch.tensor([1, 2]), normal(3, 2))
 
 
+def test_at_the_picture_there_is_no_velocity(normal):
+    with pytest.raises(ValueError, match=r"need times 1\.\.T, but t holds 0: at t = 0, x_t is x_0"):
+        flow.velocity_from_x0(flow.straight(16), normal(2, 3), normal(2, 3), torch.tensor([1, 0]))
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (3,), (2, 1)])
+def test_a_blend_needs_noise_for_every_pixel(shape, normal):
+    with pytest.raises(ValueError, match=r"need eps shaped like x0: x0 is \(2, 3\), eps is"):
+        flow.blend(flow.straight(16), normal(2, 3), torch.tensor([1, 2]), normal(*shape))
+
+
 def test_the_absolute_error_follows_the_majority(normal):
     """Two pictures, +1 with probability 0.3: of all answers for x_{t-1}, the one towards the likelier picture has the
     smallest mean absolute error, and the mean velocity's the smallest mean squared one."""

@@ -2,8 +2,11 @@
 
 import json
 import sys
+import time
 from dataclasses import replace
 from functools import partial
+from itertools import count
+from types import SimpleNamespace
 
 import garment_minutes
 import numpy as np
@@ -76,3 +79,52 @@ def test_a_training_goes_on_where_it_was_stopped(small, tmp_path, monkeypatch):
     again = small("--minutes", "1", "--seeds", "0")["runs"][0]
     for key in ("frechet", "bound", "images", "steps"):
         assert again[key] == whole[key]
+
+
+@pytest.fixture
+def a_minute_a_step(small, monkeypatch):
+    """The script, saving at every step, by a clock of which each step takes a minute."""
+    ticks = count()
+    clock = SimpleNamespace(process_time=lambda: 60.0 * next(ticks), monotonic=time.monotonic)
+    monkeypatch.setattr(garment_minutes, "time", clock)
+    monkeypatch.setattr(garment_minutes, "SAVE_EVERY", -1)
+    return lambda: small("--minutes", "1", "--seeds", "0")["runs"][0]
+
+
+@pytest.mark.parametrize("which", ["seconds", "weights"])
+@pytest.mark.parametrize("call", [1, 4, 11])
+def test_seconds_and_weights_belong_together_wherever_a_kill_falls(which, call, a_minute_a_step, tmp_path, monkeypatch):
+    whole = a_minute_a_step()
+    assert whole["minutes_of_processor"] == 10
+    for path in (tmp_path / "runs").glob("10-*"):
+        path.unlink()
+    calls, (room, name) = [], {"seconds": (garment_minutes, "replace_file"), "weights": (trainer, "save")}[which]
+    plain = getattr(room, name)
+
+    def killed(*arguments):
+        calls.append(1)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+        return plain(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(room, name, killed)
+        with pytest.raises(KeyboardInterrupt):
+            a_minute_a_step()
+    assert a_minute_a_step() == whole
+
+
+def test_a_training_whose_seconds_are_not_known_begins_again(a_minute_a_step, tmp_path, capsys):
+    whole = a_minute_a_step()
+    for name in ("10-0.pt", "10-0.json"):
+        (tmp_path / "runs" / name).unlink()
+    capsys.readouterr()
+    assert a_minute_a_step() == whole
+    assert capsys.readouterr().out.startswith("10-0.json does not say how long 10-0.safetensors took")
+
+
+def test_a_note_of_one_number_is_of_the_weights_beside_it(a_minute_a_step, tmp_path):
+    a_minute_a_step()
+    (tmp_path / "runs" / "10-0.pt").unlink()
+    (tmp_path / "runs" / "10-0.json").write_text("150.0")
+    assert a_minute_a_step()["minutes_of_processor"] == 2.5

@@ -194,6 +194,25 @@ def test_the_posterior_at_time_1_is_the_clean_image(schedule, normal):
     assert variance.shape == (4, 1) and (variance == 0).all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_the_posterior_at_time_1_is_the_clean_image_in_every_precision(dtype):
+    x0, x_t = (torch.randn(4, 2, 2, dtype=torch.float64).to(dtype) for _ in range(2))
+    for schedule in (linear(), cosine()):
+        mean, variance = q_posterior(schedule, x0, x_t, torch.ones(4, dtype=torch.long))
+        assert torch.equal(mean, x0) and (variance == 0).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_the_posteriors_coefficients_are_rounded_once(dtype):
+    """1 - alpha_bar_t is tiny at first: taken after the rounding, half of its digits or all would be gone."""
+    for schedule in (linear(), cosine()):
+        t = torch.arange(1, schedule.T + 1)
+        exact = posterior_coefficients(schedule, t, torch.zeros(len(t), dtype=torch.float64))
+        rounded = posterior_coefficients(schedule, t, torch.zeros(len(t), dtype=dtype))
+        for a, b in zip(exact, rounded, strict=True):
+            assert torch.equal(a.to(dtype), b)
+
+
 @SCHEDULES
 def test_the_posterior_of_the_mean_path_stays_on_it(schedule):
     """Without noise x_t = sqrt(alpha_bar_t) x_0, and the step back must land on sqrt(alpha_bar_{t-1}) x_0."""

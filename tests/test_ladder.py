@@ -3,6 +3,8 @@
 import json
 import re
 import sys
+from argparse import Namespace
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from functools import partial
 from itertools import pairwise
@@ -193,13 +195,14 @@ def test_a_rung_at_a_time_until_all_are_measured(small, tmp_path, monkeypatch, c
     assert all(np.isfinite(r["frechet"]) and 0 <= r["recognised"] <= 1 for r in (run, other))
     assert found["real"]["frechet"] > 0
 
-    # the others without the bound, whose thousand calls would take too long here; what is kept is not made again
-    monkeypatch.setattr(club, "train", lambda *a, **k: pytest.fail("trained the club's model again"))
+    # all without the bound, whose thousand calls would take too long here: drawn anew, but not trained
+    monkeypatch.setattr(club, "batches", lambda *a: lambda step: pytest.fail("trained the club's model again"))
     capsys.readouterr()
-    rows = small("--priced", 0)["results"]["rungs"]
-    printed = capsys.readouterr().out
-    assert re.findall(r"'rung': '(\w+)'", printed) == [r for r in rows if r not in ("club", "velocity")]
+    bare = small("--priced", 0)["results"]
+    rows = bare["rungs"]
+    assert bare["priced"] == 0 and re.findall(r"'rung': '(\w+)'", capsys.readouterr().out) == list(rows)
     assert rows["club"]["runs"] == [run] and all(row["runs"] != "not measured" for row in rows.values())
+    assert rows["velocity"]["runs"] == [other | {"bits_per_dim": None}]
     attention, average, sampled = (rows[name]["runs"][0] for name in ("attention", "average", "sampler"))
     for key in ("steps", "images", "minutes", "loss", "training"):
         assert attention[key] == average[key] == sampled[key]
@@ -209,29 +212,103 @@ def test_a_rung_at_a_time_until_all_are_measured(small, tmp_path, monkeypatch, c
     kept = {path.stem for path in folder.iterdir() if path.suffix in (".safetensors", ".training")}
     assert kept == {f"{rungs.training_of(rung).name}-0" for rung in rungs.LADDER}
 
+    # what is kept is not made again, and is found by what it was made with
+    monkeypatch.setattr(ladder, "measured", lambda *a: pytest.fail("measured again"))
+    assert small("--rungs", "club", "velocity")["results"] == found
+    assert small("--priced", 0)["results"] == bare
+
+
+def test_what_is_kept_has_the_options_in_its_name_unless_they_are_the_defaults():
+    names = {ladder.mark(Namespace(samples=n, priced=k)) for n, k in ((500, 32), (6, 32), (500, 2))}
+    assert names == {"", "-6-32", "-500-2"}
+
+
+@pytest.fixture
+def every_step(monkeypatch):
+    """Each step is reported, and saved."""
+    monkeypatch.setattr(rungs, "SAVE_EVERY", -1)
+    monkeypatch.setattr(trainer, "run", partial(trainer.run, report_every=1))
+    monkeypatch.setattr(club, "train", partial(club.train, report_every=1))
+
+
+@contextmanager
+def stopped_at(call, of=Rung, name="loss"):
+    """Ctrl-C in this call of a function."""
+    plain, calls = getattr(of, name), []
+
+    def stopped(*arguments):
+        calls.append(1)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+        return plain(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(of, name, stopped)
+        yield
+
 
 @pytest.mark.parametrize("name", ["club", "trainer"])
-def test_a_training_goes_on_where_it_was_stopped(name, small, tmp_path, monkeypatch):
+def test_a_training_goes_on_where_it_was_stopped(name, small, every_step, tmp_path):
     whole = small("--rungs", name)["results"]["rungs"][name]["runs"][0]
     folder = tmp_path / "runs" / "ladder16-12"
     for path in folder.iterdir():
         path.unlink()
-    plain, calls = Rung.loss, []
-
-    def stopped(rung, *more):
-        calls.append(1)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return plain(rung, *more)
-
-    monkeypatch.setattr(rungs, "SAVE_EVERY", -1)
-    monkeypatch.setattr(trainer, "run", partial(trainer.run, report_every=1))
-    monkeypatch.setattr(Rung, "loss", stopped)
-    with pytest.raises(KeyboardInterrupt):
+    with stopped_at(3), pytest.raises(KeyboardInterrupt):
         small("--rungs", name)
-    monkeypatch.setattr(Rung, "loss", plain)
     again = small("--rungs", name)["results"]["rungs"][name]["runs"][0]
-    assert again["frechet"] == whole["frechet"] and again["images"] == whole["images"]
+    for key in ("frechet", "images", "loss"):
+        assert again[key] == whole[key]
+
+
+@pytest.fixture
+def some_steps(small, every_step, tmp_path):
+    """some_steps(rung, file) trains one for 21 steps, whose last twentieth is two, and is what that took."""
+    images = torch.randint(0, 256, (24, 3, 8, 8), dtype=torch.uint8)
+
+    def took(name, file):
+        torch.manual_seed(0)
+        rung = ladder.BY_NAME[name]
+        net = rung.network(8, rung.way.T)
+        budget = 21 * 4 * training_flops(net, (3, 8, 8))
+        return rung.trained(rung, net, Job(images, 0, budget, "cpu", tmp_path / file))[-1]
+
+    return took
+
+
+@pytest.mark.parametrize("name", ["club", "trainer"])
+def test_the_loss_is_of_the_last_twentieth_wherever_it_was_stopped(name, some_steps):
+    whole = some_steps(name, "whole.safetensors")
+    with stopped_at(21), pytest.raises(KeyboardInterrupt):
+        some_steps(name, "parts.safetensors")
+    for _ in range(2):  # with a step to go, and with none
+        again = some_steps(name, "parts.safetensors")
+        assert (again["steps"], again["loss"]) == (21, whole["loss"])
+
+
+def test_losses_are_kept_before_the_weights_and_may_run_ahead_of_them(some_steps):
+    whole = some_steps("trainer", "whole.safetensors")
+    with stopped_at(21, trainer, "save"), pytest.raises(KeyboardInterrupt):
+        some_steps("trainer", "parts.safetensors")
+    assert some_steps("trainer", "parts.safetensors")["loss"] == whole["loss"]
+
+
+def test_a_loss_of_which_nothing_was_kept_is_not_made_up(some_steps, tmp_path):
+    some_steps("trainer", "whole.safetensors")
+    (tmp_path / "whole.losses").unlink()
+    assert some_steps("trainer", "whole.safetensors")["loss"] is None
+
+
+def test_a_training_without_its_note_is_measured_all_the_same(small, tmp_path):
+    """And one that does not say its losses has those of its note."""
+    whole = small("--rungs", "club", "trainer")["results"]
+    folder = tmp_path / "runs" / "ladder16-12"
+    for path in [*folder.glob("*.json"), *folder.glob("*.pt")]:
+        path.unlink()
+    assert small("--rungs", "club", "trainer")["results"] == whole
+    (folder / "trainer-0.losses").unlink()
+    for path in folder.glob("*.pt"):
+        path.unlink()
+    assert small("--rungs", "club", "trainer")["results"] == whole
 
 
 class Always(torch.nn.Module):
@@ -254,7 +331,7 @@ def test_the_average_draws_from_its_rung_on(small, tmp_path, monkeypatch):
     small("--rungs", "attention", "average", "--priced", 0)
     brightness = []
     for name in ("attention", "average"):
-        found = torch.load(tmp_path / "runs" / "ladder16-12" / f"{name}-0.pt", weights_only=True)
+        found = torch.load(tmp_path / "runs" / "ladder16-12" / f"{name}-0-6-0.pt", weights_only=True)
         brightness.append(found["pictures"].float().mean().item())
     assert brightness[0] > brightness[1] + 10  # v = -0.5 everywhere leads to lighter pictures than v = 0.5
 

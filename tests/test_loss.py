@@ -47,6 +47,13 @@ def test_a_perfect_network_has_no_loss(predict, batch):
     assert training_loss(lambda x, t: perfect(x, t) + 0.1, SCHEDULE, x0, t, eps, predict).item() == pytest.approx(0.01)
 
 
+@pytest.mark.parametrize("shape", [(16, 1, 4, 1), (1, 1, 4, 4), (16, 3, 4, 4), (16, 16)])
+def test_an_answer_of_another_shape_is_refused_and_not_spread_out(shape, batch, normal):
+    x0, t, eps = batch
+    with pytest.raises(ValueError, match="need the network's answer shaped like x_t"):
+        training_loss(lambda x, t: normal(*shape), SCHEDULE, x0, t, eps)
+
+
 def test_each_example_is_weighted_by_its_own_time(batch):
     x0, t, eps = batch
     errors = torch.linspace(0, 1, 16, dtype=torch.float64)

@@ -19,8 +19,11 @@ from ddpm_core import checkpoint, recipe, trainer
 from ddpm_core.__main__ import main
 from ddpm_core.data import load_images
 from ddpm_core.files import read_tensors, write_tensors
-from ddpm_core.predict import EPS
-from ddpm_core.schedule import linear
+from ddpm_core.predict import EPS, V
+from ddpm_core.sampler import ancestral, clamped, denoiser, guided, last
+from ddpm_core.schedule import cosine, linear
+from ddpm_core.seeds import seeded
+from ddpm_core.unet import UNet
 
 
 @pytest.fixture(scope="module")
@@ -82,34 +85,75 @@ def test_samples_come_as_arrays_with_their_labels(digits, tmp_path, capsys):
             assert np.array_equal(again["images"], images) == same
 
 
-@pytest.mark.parametrize("sampler", list(recipe.SAMPLERS))
-def test_every_sampler_draws_every_label_with_guidance(digits, tmp_path, sampler, monkeypatch):
-    asked, out = [], tmp_path / "samples.npz"
-    plain = trainer.nn.Module.__call__
+@pytest.fixture
+def asked(monkeypatch):
+    """(t, labels) of each call of a U-Net."""
+    calls, plain = [], trainer.nn.Module.__call__
 
     def counted(self, *arguments, **keywords):
         if type(self).__name__ == "UNet":
-            asked.append((arguments[1][0].item(), keywords.get("labels")))
+            calls.append((arguments[1][0].item(), keywords.get("labels")))
         return plain(self, *arguments, **keywords)
 
-    if sampler != "ddpm":  # which walks all thousand steps: checked in test_sampler
-        monkeypatch.setattr(trainer.nn.Module, "__call__", counted)
-        command = ["sample", digits, "--n", 3, "--steps", 4, "--sampler", sampler, "--label", 7, "--guidance", 1.5]
-        assert main([str(a) for a in [*command, "--out", out]]) == 0
-        with np.load(out) as drawn:
-            assert drawn["labels"].tolist() == [7, 7, 7] and drawn["images"].shape == (3, 8, 8, 1)
-        assert [t for t, labels in asked if labels is not None] == [1000, 750, 500, 250]
-        assert [t for t, labels in asked if labels is None] == [1000, 750, 500, 250]
-        assert all(labels.tolist() == [7, 7, 7] for _, labels in asked if labels is not None)
-    else:
-        trained = checkpoint.load(digits)
-        assert next(recipe.chain(trained, 2, sampler=sampler))[0] == trained.schedule.T
+    monkeypatch.setattr(trainer.nn.Module, "__call__", counted)
+    return calls
+
+
+@pytest.mark.parametrize("sampler", [name for name in recipe.SAMPLERS if name != "ddpm"])
+def test_every_sampler_draws_every_label_with_guidance(digits, tmp_path, sampler, asked):
+    out = tmp_path / "samples.npz"
+    command = ["sample", digits, "--n", 3, "--steps", 4, "--sampler", sampler, "--label", 7, "--guidance", 1.5]
+    assert main([str(a) for a in [*command, "--out", out]]) == 0
+    with np.load(out) as drawn:
+        assert drawn["labels"].tolist() == [7, 7, 7] and drawn["images"].shape == (3, 8, 8, 1)
+    assert [t for t, labels in asked if labels is not None] == [1000, 750, 500, 250]
+    assert [t for t, labels in asked if labels is None] == [1000, 750, 500, 250]
+    assert all(labels.tolist() == [7, 7, 7] for _, labels in asked if labels is not None)
+
+
+def test_ddpm_walks_all_steps_by_the_papers_algorithm(digits, tmp_path, asked):
+    trained, out = replace(checkpoint.load(digits), schedule=cosine(4)), tmp_path / "samples.npz"
+    assert [t for t, _ in recipe.chain(trained, 2, sampler="ddpm", steps=2)] == [4, 3, 2, 1, 0]
+    asked.clear()
+    checkpoint.save(tmp_path / "four", trained)
+    command = ["sample", tmp_path / "four", "--n", 3, "--sampler", "ddpm", "--label", 7, "--guidance", 1.5]
+    assert main([str(a) for a in [*command, "--device", "cpu", "--out", out]]) == 0
+    assert [t for t, labels in asked if labels is not None] == [4, 3, 2, 1] == [t for t, said in asked if said is None]
+
+    def told(x, t):
+        return trained.net(x, t, labels=torch.full((3,), 7))
+
+    mixed = guided(*(denoiser(net, trained.schedule, trained.predict) for net in (told, trained.net)), 1.5)
+    chance = seeded(0, 0)
+    x_T = torch.randn(3, 1, 8, 8, generator=chance)
+    wanted = recipe.to_uint8(last(ancestral(clamped(mixed), trained.schedule, x_T, generator=chance)))
+    with np.load(out) as drawn:
+        assert drawn["labels"].tolist() == [7, 7, 7]
+        assert np.array_equal(drawn["images"], wanted.permute(0, 2, 3, 1).numpy())
+
+
+def test_a_checkpoint_that_says_next_to_nothing_draws_as_a_recipe_does(tmp_path, capsys):
+    """By default 20 steps of dpm, or all that there are."""
+    for T, steps in ((30, 20), (6, 6)):
+        checkpoint.save(tmp_path, checkpoint.Trained(UNet(1, (8,)), cosine(T), V, {"size": [8, 8]}))
+        assert main(["sample", str(tmp_path), "--n", "2", "--device", "cpu", "--out", str(tmp_path / "s.npz")]) == 0
+        assert f"2 images, {steps} steps of dpm, guidance 0, seed 0" in capsys.readouterr().out
+
+
+def test_captions_have_to_come_from_somewhere(tmp_path, capsys):
+    net = UNet(1, (8, 16), vocabulary=["a", "cat"])
+    checkpoint.save(tmp_path, checkpoint.Trained(net, cosine(6), V, {"size": [8, 8]}))
+    command = ["sample", tmp_path, "--n", 2, "--device", "cpu", "--out", tmp_path / "s.npz"]
+    assert "need a caption to draw by, as --prompt has it" in failed(capsys, command)
+    assert main([str(a) for a in [*command, "--prompt", "a cat"]]) == 0
 
 
 def test_samples_come_as_a_picture(digits, tmp_path):
     out = tmp_path / "new" / "grid.png"
     assert main(["sample", str(digits), "--n", "20", "--steps", "2", "--out", str(out)]) == 0
     assert size(out) == (10 * 34 - 2, 2 * 34 - 2) and [p.name for p in out.parent.iterdir()] == ["grid.png"]
+    assert main(["sample", str(digits), "--n", "1", "--steps", "2", "--out", str(out)]) == 0
+    assert size(out) == (32, 32)
 
 
 def test_resuming_goes_on_where_the_run_stood(tmp_path, capsys):
@@ -495,6 +539,10 @@ def test_a_full_disk_stops_with_one_sentence_and_the_last_checkpoint(tmp_path, c
         (["sample", "DIGITS", "--n", "-3"], "need at least one image"),
         (["sample", "DIGITS", "--n", "-3", "--label", "2"], "need at least one image"),
         (["sample", "DIGITS", "--steps", "1001"], "between 1 and T = 1000 steps, but got 1001"),
+        (
+            ["sample", "DIGITS", "--sampler", "ddpm", "--steps", "50"],
+            "need all T = 1000 steps for the sampler ddpm, but",
+        ),
         (["sample", "DIGITS", "--label", "10"], r"labels in 0..9"),
         (["sample", "DIGITS", "--label", "cat"], r"labels in 0..9"),
         (["sample", "DIGITS", "--device", "cuda"], "'cuda' is not available"),
@@ -506,6 +554,25 @@ def test_a_mistake_is_one_sentence_and_exit_status_2(arguments, message, digits,
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert message in failed(capsys, [digits if a == "DIGITS" else a for a in arguments])
     assert list(tmp_path.iterdir()) == []  # and nothing is left lying about
+
+
+@pytest.mark.parametrize("name", ["runs/digitz", "runs/broken.safetensors"])
+def test_the_hub_is_not_asked_for_what_is_mistyped_or_damaged_here(name, tmp_path, monkeypatch, capsys):
+    fetched = []
+
+    def fetch(*arguments, **keywords):
+        fetched.append(arguments)
+        raise OSError("no network")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", fetch)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "broken.safetensors").write_bytes(b"half a fi")
+    assert name in failed(capsys, ["sample", name]) and fetched == []
+    assert "the Hub did not give 'club/digits'" in failed(capsys, ["sample", "club/digits"])
+    assert {(repository, file) for repository, file, *_ in fetched} >= {
+        ("club/digits", "model.safetensors"), ("club/digits", "config.json"),
+    }  # fmt: skip
 
 
 def test_guidance_without_classes_is_refused(tmp_path, capsys):
@@ -535,6 +602,9 @@ def test_resuming_with_other_data_is_refused_and_leaves_the_run_alone(tmp_path, 
         (["train", "--lr", "0"], "need a number above 0"),
         (["train", "--accumulate", "0"], "need a number above 0, but got 0"),
         (["sample", "x", "--sampler", "euler"], "invalid choice: 'euler'"),
+        (["sample", "x", "--guidance", "nan"], "need a finite number, but got nan"),
+        (["evaluate", "x", "--guidance", "inf"], "need a finite number, but got inf"),
+        (["sample", "x", "--guidance", "much"], "invalid float value: 'much'"),
         (["paint"], "invalid choice: 'paint'"),
         ([], "required"),
     ],

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
+from huggingface_hub.errors import EntryNotFoundError
 from safetensors.torch import load_file, save_file
 
 from ddpm_core import bound, hub, published, recipe, sampler
@@ -214,7 +215,7 @@ def test_a_repository_on_the_hub_loads_by_its_name(folder, theirs, monkeypatch):
     def served(name, wanted):
         asked.append((name, wanted))
         if not (folder / wanted).is_file():
-            raise OSError(f"404: {wanted}")
+            raise EntryNotFoundError(f"404: {wanted}")
         return str(folder / wanted)
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", served)

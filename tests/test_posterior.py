@@ -10,6 +10,7 @@ from ddpm_core.exact import mixture
 from ddpm_core.gaussian import product, q_posterior, q_sample, q_step, x0_from_eps
 from ddpm_core.sampler import ddim_step
 from ddpm_core.schedule import cosine, linear, sigmoid
+from ddpm_core.variance import beta_tilde
 
 SCHEDULES = pytest.mark.parametrize("schedule", [linear(), cosine(300), sigmoid(50), linear(6, 0.1, 0.6)], ids=repr)
 
@@ -207,6 +208,12 @@ def test_data_at_one_point_step_back_with_variance_beta_tilde(schedule, normal):
     world, x_t = mixture([1.0], [[0.4]], 1e-9), normal(len(t), 1)
     assert (world.spread(schedule, x_t, t) < 1e-17).all()
     torch.testing.assert_close(world.denoise(schedule, x_t, t), 0 * x_t + 0.4, rtol=0, atol=1e-6)
+    mean, variance = q_posterior(schedule, world.denoise(schedule, x_t, t), x_t, t)
+    # the two witnesses: x_{t-1} was noised from the point, and was noised into x_t
+    right_mean, right_variance = product(*witnesses(schedule, 0.4, x_t[:, 0], t))
+    torch.testing.assert_close(mean[:, 0], right_mean, rtol=0, atol=1e-6)
+    for width in (variance, schedule.beta_tilde[t][:, None], beta_tilde(schedule, t, x_t)):
+        torch.testing.assert_close(width[:, 0], right_variance, rtol=1e-9, atol=0)
 
 
 @pytest.mark.parametrize("t", [1, 30, 100])

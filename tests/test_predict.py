@@ -91,6 +91,12 @@ def test_the_mean_of_a_step_from_clean_data_is_refused(normal):
             call()
 
 
+@pytest.mark.parametrize("predict", [EPS, X0, V, MEAN], ids=repr)
+def test_an_answer_of_another_shape_is_refused(predict, normal):
+    with pytest.raises(ValueError, match="shaped like x_t"):
+        predict.to_x0(linear(10), normal(2, 1), normal(2, 3), torch.tensor([3, 4]))
+
+
 def test_predictions_are_found_by_the_name_they_show():
     assert {name: repr(predict) for name, predict in BY_NAME.items()} == {k: k for k in ("EPS", "X0", "V", "MEAN")}
     assert BY_NAME["MEAN"] is MEAN and BY_NAME["EPS"] is EPS and BY_NAME["X0"] is X0 and BY_NAME["V"] is V

@@ -147,6 +147,24 @@ def test_a_number_of_steps_that_is_none_is_refused(make, T):
         make(T)
 
 
+@pytest.mark.parametrize(
+    ("make", "how", "message"),
+    [
+        (cosine, dict(s=-1), "need an offset s of at least 0, but got -1"),
+        (cosine, dict(s=math.nan), "need an offset s of at least 0, but got nan"),
+        (sigmoid, dict(tau=0), r"need a tau above 0, .* start = -3\.0 and end = 3\.0, but got 0\."),
+        (sigmoid, dict(tau=-1.0), r"need a tau above 0, .* but got -1\.0"),
+        (sigmoid, dict(tau=0.004), r"at least a 700th of start = -3\.0 and end = 3\.0, but got 0\.004"),
+        (sigmoid, dict(start=1, end=1), r"need a sigmoid that differs at start and end, but at 1 and 1 it is 0\.731"),
+        (sigmoid, dict(start=100, end=200), "at 100 and 200 it is 1"),
+        (sigmoid, dict(tau=0.05), r"need signal at every time before T = 1000, but alpha_bar_8\d\d is 0"),
+    ],
+)
+def test_a_curve_that_does_not_fall_is_refused(make, how, message):
+    with pytest.raises(ValueError, match=message):
+        make(**how)
+
+
 def test_end_points_outside_the_unit_interval_are_refused():
     with pytest.raises(ValueError, match=r"beta_7 is 1\.00"):
         linear(10, beta_T=1.5)

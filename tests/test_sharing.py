@@ -137,6 +137,40 @@ def test_a_model_that_says_little_has_a_short_card(tmp_path):
     assert "datasets" not in front_matter(text) and "class-conditional" not in front_matter(text)["tags"]
 
 
+def test_a_card_leaves_out_a_loss_that_was_never_reported(run, tmp_path, capsys):
+    trained = checkpoint.load(run)
+    checkpoint.save(run, Trained(trained.net, trained.schedule, trained.predict, trained.about | {"loss": None}))
+    assert said(capsys, "export", run, "--out", tmp_path / "x" / "m.safetensors", "--card")[0] == 0
+    text = (tmp_path / "x" / "README.md").read_text()
+    assert "1,234 steps of 4" in text and "| loss |" not in text
+
+
+def test_nothing_is_written_where_the_card_cannot_be(run, tmp_path):
+    evaluated(run, results={"rows": {"edges": {"drawn": 3.25}}, "note": "half of it"})
+    with pytest.raises(KeyError, match="real"):
+        main(["export", str(run), "--out", str(tmp_path / "x" / "m.safetensors"), "--card"])
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_model_is_not_replaced_by_its_half(run, capsys, monkeypatch):
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    monkeypatch.chdir(run)
+    for source in (run, run / "model.safetensors"):
+        for out in (run / "model.safetensors", "./model.safetensors"):
+            status, printed = said(capsys, "export", source, "--out", out)
+            assert status == 2 and "error: need --out to be another file than the model" in printed
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == before
+
+
+def test_a_file_is_exported_with_what_lies_beside_it(run, tmp_path, capsys):
+    evaluated(run)
+    out = tmp_path / "x" / "m.safetensors"
+    assert said(capsys, "export", run / "model.safetensors", "--out", out, "--card")[0] == 0
+    text = (out.parent / "README.md").read_text()
+    assert "| recognised | 0.75 (real images 0.9375) |" in text and "(samples.png)" in text
+    assert (out.parent / "samples.png").read_bytes() == b"a picture"
+
+
 def test_anothers_readme_is_not_overwritten(run, tmp_path, capsys):
     there, out = tmp_path / "README.md", tmp_path / "m.safetensors"
     there.write_text("# My thesis")

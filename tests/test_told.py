@@ -139,11 +139,36 @@ def test_classes_or_captions_or_neither():
         (told.TextEncoder(3, 8), torch.tensor([0]), r"need one caption of 16 tokens for each of 1 images"),
         (told.TextEncoder(3, 8), torch.full((1, 16), 4), r"tokens in 0..3 for this network, but got 4..4"),
         (told.TextEncoder(3, 8), torch.full((1, 16), -1), r"tokens in 0..3 for this network, but got -1..-1"),
+        (told.Classes(4, 8), torch.tensor([1.0]), r"need labels as int64 or int32, but got torch.float32"),
+        (told.Classes(4, 8), torch.tensor([True]), r"need labels as int64 or int32, but got torch.bool"),
+        (told.TextEncoder(3, 8), torch.zeros(1, 16), r"need tokens as int64 or int32, but got torch.float32"),
     ],
 )
 def test_what_an_encoder_has_not_learned_is_refused(encoder, labels, message):
     with pytest.raises(ValueError, match=message):
         told.check(encoder, labels, 1)
+
+
+@pytest.mark.parametrize(
+    ("told_of", "labels", "message"),
+    [
+        (dict(num_classes=3), torch.tensor([0, 4]), r"need labels in 0..3 for this network, but got 0..4"),
+        (dict(num_classes=3), torch.tensor([-1, 2]), r"need labels in 0..3 for this network, but got -1..2"),
+        (dict(num_classes=3), torch.tensor([0.0, 1.0]), "need labels as int64 or int32, but got torch.float32"),
+        (dict(vocabulary=WORDS), torch.full((2, 16), 4), r"need tokens in 0..3 for this network, but got 4..4"),
+        (dict(vocabulary=WORDS), torch.zeros(2, 16), "need tokens as int64 or int32, but got torch.float32"),
+    ],
+)
+def test_a_network_refuses_what_it_has_not_learned(told_of, labels, message):
+    """The label behind the last one, 3 of 0..2, means "none given"."""
+    net, x, t = UNet(1, (8, 16), **told_of), torch.randn(2, 1, 8, 8), torch.tensor([3, 4])
+    with pytest.raises(ValueError, match=message):
+        net(x, t, labels)
+
+
+def test_nobody_may_be_told_something():
+    assert told.Classes(4, 8)(torch.zeros(0, dtype=torch.long)).shape == (0, 8)
+    told.check(told.Classes(4, 8), torch.zeros(0, dtype=torch.long), 0)
 
 
 # ---- the network -----------------------------------------------------------------------------------------------

@@ -418,12 +418,19 @@ def test_a_scale_that_collapses_stops_the_run_and_says_so(tmp_path):
 
     def loss(net, target):
         calls.append(1)
-        return miss(net, target) * (math.inf if len(calls) > 5 else 1)
+        slope = (0 * net.weight).abs().sqrt().sum()  # 0, and its gradient not a number, whatever the scale
+        return miss(net, target) + (slope if len(calls) > 5 else 0)
 
     with pytest.raises(FloatingPointError, match=r"fp16 gradient overflowed 20 times in a row at step 6.*of 0\.0625;"):
         list(trainer.run(state, targets(1.0), loss, steps=30))
     assert state.step == 5 and len(calls) == 25 and state.whole
     trainer.save(state, tmp_path / "training.safetensors")  # its weights are sound
+
+
+def test_a_loss_that_is_lost_in_half_precision_is_not_taken_for_an_overflow():
+    state = scaled(line(), torch.amp.GradScaler("cpu"))
+    with pytest.raises(FloatingPointError, match=r"the loss became nan at step 1\."):
+        list(trainer.run(state, targets(1.0), lambda net, target: miss(net, target) * math.nan, steps=30))
 
 
 def test_the_precision_that_pays(monkeypatch):
@@ -547,7 +554,19 @@ def test_dropout_is_on_while_training_and_off_afterwards():
 @pytest.mark.parametrize("length", [{}, {"steps": 3, "minutes": 1.0}])
 def test_a_run_needs_one_length(length):
     with pytest.raises(ValueError, match="either steps or minutes"):
-        next(trainer.run(line(), targets(1.0), miss, **length))
+        trainer.run(line(), targets(1.0), miss, **length)
+
+
+@pytest.mark.parametrize("unit", ["steps", "minutes"])
+@pytest.mark.parametrize("length", [0, -5, math.nan])
+def test_a_length_that_cannot_be_is_refused_at_once(unit, length):
+    with pytest.raises(ValueError, match="above 0"):
+        trainer.run(line(), targets(1.0), miss, **{unit: length})
+
+
+def test_a_run_that_never_reports_is_refused():
+    with pytest.raises(ValueError, match="report_every=0"):
+        trainer.run(line(), targets(1.0), miss, steps=3, report_every=0)
 
 
 # ---- when things go wrong --------------------------------------------------------------------------------------
@@ -571,6 +590,21 @@ def test_a_loss_that_is_lost_stops_the_run_and_names_the_step(bad, at, tmp_path)
         assert f'"step": {(at - 1) // 5 * 5}' in about["progress"]
         assert all(t.isfinite().all() for t in tensors.values())
         trainer.resume(line(), path)
+
+
+def test_a_step_whose_loss_is_lost_is_not_made():
+    """On a CPU, however seldom the run reports: weights and average are those before it."""
+    state, calls, before = line(lr=0.1), [], []
+
+    def loss(net, target):
+        calls.append(1)
+        before[:] = [net.weight.detach().clone(), state.ema.module.weight.clone()]
+        return miss(net, target) * (math.nan if len(calls) == 3 else 1)
+
+    with pytest.raises(FloatingPointError, match="at step 3"):
+        list(trainer.run(state, targets(1.0), loss, steps=30, report_every=30))
+    assert state.step == 2 and state.whole
+    assert torch.equal(state.net.weight, before[0]) and torch.equal(state.ema.module.weight, before[1])
 
 
 def test_a_gradient_that_is_lost_while_the_loss_is_not_stops_the_run():
@@ -604,6 +638,21 @@ def test_an_interrupt_waits_for_the_step_and_leaves_a_whole_state(at, number, tm
     rest = list(diffusion(trainer.resume(resumed, tmp_path / "t.safetensors"), 12))
     assert (rest == []) == (at == 12)
     assert_same(whole, resumed)
+
+
+def test_a_signal_that_the_process_ignores_stays_ignored():
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    def loss(net, target):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return miss(net, target)
+
+    try:
+        state = exhaust(trainer.run(line(lr=0.1), targets(1.0), loss, steps=3))
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert state.step == 3
 
 
 def test_a_second_interrupt_acts_at_once():

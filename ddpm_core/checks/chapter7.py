@@ -39,7 +39,7 @@ def _later(function) -> None:
     embed = SinusoidalEmbedding(width)
     omega = 10_000.0 ** (-torch.arange(width // 2).double() / (width // 2))
     now = _exact(t, omega)
-    for s in (1, 10, 200):
+    for s in (1, 10, 200, -3):
         got, right = function(now.clone(), omega, s), _exact(t + s, omega)
         need(torch.is_tensor(got) and got.shape == now.shape, "return a tensor of the same shape as e, (B, d).")
         need(not _same(got, now), "this clock stands still: it shows the time that it was given.")
@@ -60,16 +60,16 @@ def _later(function) -> None:
 
 
 def _attend(function) -> None:
-    generator = torch.Generator().manual_seed(0)
-    q, k, v = (torch.randn(2, 5, 4, generator=generator, dtype=torch.float64) for _ in range(3))
-    got, scores = function(q, k, v), q @ k.transpose(1, 2) / 2
+    generator, d = torch.Generator().manual_seed(0), 9  # whose root is neither d / 2 nor log2(d) nor of 6, 7 or 8
+    q, k, v = (torch.randn(2, 7, d, generator=generator, dtype=torch.float64) for _ in range(3))
+    got, scores = function(q, k, v), q @ k.transpose(1, 2) / 3
     need(torch.is_tensor(got), "return a tensor.")
     need(got.shape == v.shape, f"the answer should be shaped like v, {tuple(v.shape)}, but is {tuple(got.shape)}.")
     weights = scores.softmax(-1)
     for word, wrong in {
-        "divide the scores by sqrt(d): with a large d one of them would take everything.": (2 * scores).softmax(-1) @ v,
-        "you divide by d; the spread of the scores is its square root.": (scores / 2).softmax(-1) @ v,
-        "divide by the root of d, not of the number of positions.": (2 * scores / 5**0.5).softmax(-1) @ v,
+        "divide the scores by sqrt(d): with a large d one of them would take everything.": (3 * scores).softmax(-1) @ v,
+        "you divide by d; the spread of the scores is its square root.": (scores / 3).softmax(-1) @ v,
+        "divide by the root of d, not of the number of positions.": (3 * scores / 7**0.5).softmax(-1) @ v,
         "your softmax runs over the queries: what a position takes of all should add up to 1.": scores.softmax(1) @ v,
         "your softmax runs over the batch; it should run over the keys, the last axis.": scores.softmax(0) @ v,
         "softmax is missing: the weights should be positive and add up to 1.": scores @ v,
@@ -86,7 +86,8 @@ def _exact(t: torch.Tensor, omega: torch.Tensor) -> torch.Tensor:
 
 
 def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
-    return torch.allclose(a.double(), b.double(), rtol=1e-6, atol=1e-6)
+    """Up to what float32 loses on an angle of a few hundred."""
+    return torch.allclose(a.double(), b.double(), rtol=1e-4, atol=1e-4)
 
 
 CHECKS = {

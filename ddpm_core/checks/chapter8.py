@@ -51,7 +51,7 @@ def _in_parts(function) -> None:
         need(max(sizes) <= most, f"at most {most} rows at once were allowed; yours asked for {max(sizes)}.")
         need(min(sizes) > 0, "yours asks for the gradient of no rows at all, which is nan.")
         need(sum(sizes) == rows, f"every row once: yours asked for {sum(sizes)} rows, and the batch has {rows}.")
-        got, parts = torch.as_tensor(got), [(part**2).mean(0) for part in batch.split(most)]
+        got, parts = torch.as_tensor(got).double(), [(part**2).mean(0) for part in batch.split(most)]
         right, plain = (batch**2).mean(0), torch.stack(parts).mean(0)
         need(got.shape == right.shape, f"the gradient has shape {tuple(right.shape)}; yours has {tuple(got.shape)}.")
         unequal = rows % most and rows > most

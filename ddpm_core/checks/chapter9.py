@@ -21,8 +21,8 @@ def _tensor(got: object, what: str, like: Tensor) -> Tensor:
     return got.to(like.dtype)
 
 
-def _same(a: Tensor, b: Tensor) -> bool:
-    return torch.allclose(a, b, rtol=1e-7, atol=1e-9)
+def _same(a: Tensor, b: Tensor, rtol: float = 1e-7, atol: float = 1e-9) -> bool:
+    return torch.allclose(a, b, rtol=rtol, atol=atol)
 
 
 def _step(schedule: Schedule, x_t: Tensor, t: int, x0_hat: Tensor, noise: Tensor | float) -> Tensor:
@@ -102,32 +102,59 @@ def _between(function) -> None:
     def ask(share: float, *pictures: Tensor) -> Tensor:
         return _tensor(function(schedule, *pictures, t, share), "x_t(lambda)", x0)
 
-    need(_same(ask(0.0, x0, other, eps, other_eps), first), "at share 0 it should be the first picture's x_t.")
-    need(_same(ask(1.0, x0, other, eps, other_eps), second), "at share 1 it should be the other picture's x_t.")
+    def close(a: Tensor, b: Tensor) -> bool:  # a share may have been made a float32 on the way
+        return _same(a, b, rtol=1e-5, atol=1e-6)
+
+    need(close(ask(0.0, x0, other, eps, other_eps), first), "at share 0 it should be the first picture's x_t.")
+    need(close(ask(1.0, x0, other, eps, other_eps), second), "at share 1 it should be the other picture's x_t.")
     for share in (0.5, 0.25, 0.9):
         got = ask(share, x0, other, eps, other_eps)
-        need(not _same(got, (1 - share) * first + share * second), "that is the line, 9.12, whose noise is too weak.")
+        need(not close(got, (1 - share) * first + share * second), "that is the line, 9.12, whose noise is too weak.")
         none = torch.zeros_like(x0)
         signal, left = ask(share, x0, other, none, none), ask(share, none, none, eps, other_eps)
-        need(_same(got, signal + left), "pictures and noises should enter linearly, each with its own factors.")
+        need(close(got, signal + left), "pictures and noises should enter linearly, with factors of share and t alone.")
         need(
-            _same(signal, kept * ((1 - share) * x0 + share * other)),
+            close(signal, kept * ((1 - share) * x0 + share * other)),
             "the pictures are to be mixed on a line, with the factors 1 - share and share (times sqrt(alpha_bar_t)).",
         )
         of_eps = (ask(share, none, none, torch.ones_like(x0), none) / noise)[0, 0].item()
         of_other = (ask(share, none, none, none, torch.ones_like(x0)) / noise)[0, 0].item()
         total = of_eps**2 + of_other**2
-        need(abs(total - 1) < 1e-9, f"at share {share} the squared factors of the noises add up to {total:.3f}, not 1.")
+        need(abs(total - 1) < 1e-6, f"at share {share} the squared factors of the noises add up to {total:.3f}, not 1.")
         need(of_eps >= 0 and of_other >= 0, "both noises should keep their sign on the way.")
+
+
+def _half_decided(function) -> None:
+    for schedule in (*SCHEDULES, cosine(1000)):
+        for s2 in (0.25, 1.0, 4.0, 1e-9):
+            decided = schedule.alpha_bar * s2 / (schedule.alpha_bar * s2 + 1 - schedule.alpha_bar)
+            right = int((decided >= 0.5).nonzero().max())
+            got = function(schedule, s2)
+            need(got is not None, "your function returns nothing; end it with `return`.")
+            got = number(got)
+            need(got != right + 1, "one too many: at that t less than half is decided.")
+            need(got != right - 1 or right == 0, "one too few: at the next larger t half is still decided.")
+            if s2 == 0.25:
+                plain = int((schedule.alpha_bar >= 0.5).nonzero().max())
+                need(
+                    got != plain or plain == right,
+                    "that is where alpha_bar is one half, which is 9.11 for s2 = 1 only.",
+                )
+                root = schedule.alpha_bar * s2**0.5 / (schedule.alpha_bar * s2**0.5 + 1 - schedule.alpha_bar)
+                upside = int((root >= 0.5).nonzero().max())
+                need(got != upside or upside == right, "s2 is the variance already; do not take its root.")
+            need(got == right, f"for {schedule} and s2 = {s2:g} it should be {right}, but yours is {got:g}.")
 
 
 CHECKS = {
     "9.1": Exercise(
-        "1.12 turns eps into x0_hat; clamp it; gaussian.q_posterior gives the mean; add noise unless t is 1.",
+        "1.12 turns eps into x0_hat; what may be done to a guess? Then gaussian.q_posterior; and mind the last step.",
         _one_step,
     ),
     "9.2": Exercise("V_t = alpha_bar_t s2 + 1 - alpha_bar_t, and 9.6.", _right_variance),
-    "9.3": Exercise(
-        "mix the pictures with 1 - share and share, the noises with a cosine and a sine, then use 1.10.", _between
+    "9.3": Exercise("for the noises you need two factors whose squares add up to 1, and 1.10 for the rest.", _between),
+    "9.4": Exercise(
+        "the fraction of 9.11 for all t at once is a row of numbers that falls; where is it last at least one half?",
+        _half_decided,
     ),
 }
