@@ -206,6 +206,32 @@ def test_a_run_is_resumed_as_it_began_or_not_at_all(changed, word, tmp_path, cap
     assert {p.name: p.read_bytes() for p in out.iterdir()} == before
 
 
+def test_a_gpu_without_room_for_the_samples_is_one_sentence(digits, tmp_path, capsys, monkeypatch):
+    def no_room(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr("ddpm_core.drawing.draw", no_room)
+    assert main(["sample", str(digits), "--n", "4", "--out", str(tmp_path / "x.png")]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: need more memory than the GPU has") and said.count("\n") == 1
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_a_run_stopped_before_its_first_report_keeps_the_loss_it_had(tmp_path, monkeypatch):
+    """Resumed and interrupted at once: the checkpoint still tells the loss that the earlier one told."""
+    out = tmp_path / "run"
+    assert short("--steps", "40", out=out) == 0
+    before = checkpoint.load(out).about["loss"]
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(trainer, "run", stopped)
+    assert short("--steps", "40", "--resume", out=out) == 130
+    assert checkpoint.load(out).about["loss"] == before
+
+
 def test_a_run_is_resumed_with_its_own_schedule_and_prediction(tmp_path, capsys, monkeypatch):
     out = tmp_path / "digits"
     assert short("--steps", "1", out=out) == 0

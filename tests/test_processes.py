@@ -134,9 +134,9 @@ def launched(launcher, *command):
 def test_two_processes_train_the_model_of_one(launcher, tmp_path, pictures, capsys):
     """By the command line, as chapter 8 says. (--multi_gpu is its word for "several": with --cpu it starts a single
     process, whatever number stands beside it.) In float32 the halves of a batch are summed in another order, an error
-    of 1e-7 in a gradient. Adam divides by the gradient's size, so a weight whose true gradient is 0 (a bias that
-    the next norm takes away) moves by rounding alone, at most by the learning rate: 4.5e-4 in five steps of warm-up. 1e-5 allows for
-    2 % of that; processes that take each other's rows move weights by more."""
+    of 1e-7 in a gradient. Adam divides by the gradient's size, so a weight whose true gradient is 0 (a bias that the
+    next norm takes away) moves by rounding alone, at most by the learning rate: 4.5e-4 in five steps of warm-up. 1e-5
+    allows for 2 % of that; processes that take each other's rows move weights by more."""
     two, one = tmp_path / "two", tmp_path / "one"
     train = ["train", "--device", "cpu", "--data", pictures, "--batch", "16", "--steps", "5", "--out"]
     printed = launched(*launcher, "-m", "ddpm_core", *train, two)
