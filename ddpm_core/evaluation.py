@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -235,7 +236,10 @@ def _public(word: str) -> str:
 
 
 def _commit() -> str | None:
-    """That of the checkout the package runs from, "+" with changes since; None outside of one, or in another's."""
+    """That of the checkout the package runs from, "+" with changes since; None outside of one, or in another's. A copy
+    of the folder without its history is told its commit by DDPM_COMMIT."""
+    if named := os.environ.get("DDPM_COMMIT"):
+        return named
     here = Path(__file__).resolve().parent
 
     def git(*words: str) -> str:

@@ -1,6 +1,7 @@
 """What every results file says about itself: how, on what, when and for how long it was made."""
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -21,8 +22,7 @@ class Stopwatch:
 
     def __init__(self):
         self.began = time.perf_counter()
-        changed = _git("status", "--porcelain", "--", ":/ddpm_core", ":/experiments", ":/benchmarks")
-        self.commit = _git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
+        self.commit = os.environ.get("DDPM_COMMIT") or _commit()  # named for a copy of the folder without its history
 
     def minutes(self) -> float:
         return round((time.perf_counter() - self.began) / 60, 1)
@@ -73,6 +73,11 @@ def _public(argument: str) -> str:
     stays."""
     option, equals, value = argument.partition("=") if argument.startswith("-") else ("", "", argument)
     return option + equals + (Path(value).name if value.startswith(("/", "~", ".")) else value)
+
+
+def _commit() -> str:
+    changed = _git("status", "--porcelain", "--", ":/ddpm_core", ":/experiments", ":/benchmarks")
+    return _git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
 
 
 def _git(*arguments: str) -> str:
