@@ -128,6 +128,12 @@ BY_NAME = {
         minutes=90,  # of two cores; colour photographs want millions of images, and these are not a million
         result="cars32", reached=of_cars,
     ),
+    "cars32-gpu": Plan(
+        "cars, 32x32, with a GPU", only="automobile", recipe=recipe.CARS32_GPU,
+        **_CIFAR10 | dict(images=(5000, 3, 32, 32)),
+        steps=10_000, device="gpu", resident=True,
+        result="cars32-gpu", reached=of_cars,
+    ),
     "cifar10": Plan(
         "CIFAR-10, 32x32: the paper's training in one hour", recipe=recipe.CIFAR10, **_CIFAR10, **_ON_A_GPU,
         result="cifar10",
