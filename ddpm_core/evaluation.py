@@ -2,8 +2,6 @@
 
 import argparse
 import json
-import os
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,7 +13,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from . import bound, card, checkpoint, data, devices, drawing, fid, sampler, show, variance
+from . import bound, card, checkpoint, data, devices, drawing, fid, origin, sampler, show, variance
 from .checkpoint import Trained
 from .cookbook import BY_NAME
 from .evaluate import Judge, frechet, gradient_energy, kept_judge
@@ -73,7 +71,7 @@ def evaluate(options: argparse.Namespace) -> int:
         rows["fid"] = {
             "drawn": round(fid.fid(drawn[: options.fid_images], real.known.images, device), 3),
             "images": options.fid_images,
-            "reference": f"{len(real.known):,} training images of {_public(real.known.source)}",
+            "reference": f"{len(real.known):,} training images of {origin.public(real.known.source)}",
         }
     beside = 0 if real.held_out is None else min(options.n, len(real.held_out))
     results = {
@@ -110,7 +108,7 @@ def real_images(source: str, trained: Trained) -> Real:
     about, known = trained.about, data.load_images(source)
     hashes = {about.get("data_sha256"), about.get("pixels_sha256")} - {None}
     if hashes and not hashes & {known.sha256, known.pixels_sha256}:
-        print(f"note: {_public(source)} is not, file for file, what the model was trained on")
+        print(f"note: {origin.public(source)} is not, file for file, what the model was trained on")
     try:
         held_out = data.load_images(source, "test")
     except Absent:
@@ -194,8 +192,8 @@ def provenance(
 ) -> dict[str, object]:
     """How, on what, when and for how long the figures were made, and of which model."""
     return {
-        "command": "python -m ddpm_core " + " ".join(_public(a) for a in options.words),
-        "commit": _commit(),
+        "command": "python -m ddpm_core " + " ".join(origin.public(a) for a in options.words),
+        "commit": origin.commit(),
         "version": version("ddpm-core"),
         "device": show.device_name(device),
         "torch": torch.__version__,
@@ -227,27 +225,3 @@ def _training(trained: Trained) -> dict:
     """What the checkpoint says of its making."""
     keys = ("recipe", "minutes", "images_seen", "trained_steps", "seed", "loss", "device", "date")
     return {key: trained.about.get(key) for key in keys}
-
-
-def _public(word: str) -> str:
-    """A path becomes its last part, an option's too: whose machine it was does not matter. A name on the Hub stays."""
-    option, given, path = word.partition("=") if word.startswith("-") else ("", "", word)
-    return option + given + (Path(path).name if path.startswith(("/", "~", ".")) else path)
-
-
-def _commit() -> str | None:
-    """That of the checkout the package runs from, "+" with changes since; None outside of one, or in another's. A copy
-    of the folder without its history is told its commit by DDPM_COMMIT."""
-    if named := os.environ.get("DDPM_COMMIT"):
-        return named
-    here = Path(__file__).resolve().parent
-
-    def git(*words: str) -> str:
-        return subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=False).stdout.strip()
-
-    try:
-        if git("rev-parse", "--show-toplevel") != str(here.parent):
-            return None
-        return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "--", ".") else "") or None
-    except OSError:  # no git
-        return None

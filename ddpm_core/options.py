@@ -114,6 +114,10 @@ def _of_export(p: argparse.ArgumentParser) -> None:
     _checkpoint(p)
     p.add_argument("--out", required=True, help="the file to write: NAME.safetensors")
     p.add_argument("--card", action="store_true", help="and its model card, README.md beside it")
+    p.add_argument(
+        "--sampler", choices=list(recipe.SAMPLERS), help="what it draws with if not told otherwise, from now"
+    )
+    p.add_argument("--steps", type=_positive(int), help="network calls an image, likewise")
 
 
 def _of_push(p: argparse.ArgumentParser) -> None:

@@ -4,10 +4,11 @@ import argparse
 import json
 import shutil
 import tempfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from . import card, checkpoint, hub
+from . import card, checkpoint, drawing, hub
 from .checkpoint import Trained
 from .files import file_sha256, replace_file
 
@@ -18,6 +19,9 @@ def export(options: argparse.Namespace) -> int:
     """Write a run's model as one file in half precision; with --card a model card beside it."""
     out, source = Path(options.out), checkpoint.find(options.checkpoint)
     trained = checkpoint.load(source)
+    if options.sampler or options.steps:
+        draws_with = drawing.settings(trained, options.sampler, options.steps)
+        trained = replace(trained, about=trained.about | draws_with)
     if out.suffix != ".safetensors":
         raise ValueError(f"need --out to end in .safetensors, but got {options.out}.")
     if out.exists() and out.samefile(source):

@@ -36,7 +36,8 @@ def of_ours(trained: Trained, path: str, w: ladder.World, options: argparse.Name
     took |= {"steps": about["trained_steps"], "images": about["images_seen"]}
     took |= {"of_minutes": about["length"].get("minutes"), "tera_flops": flops(trained) / 1e12}
     took |= {"sha256": file_sha256(checkpoint.find(path))}
-    return took | ladder.judged(OURS, trained.net.to(options.device), w, about["seed"], options)
+    net = trained.net.to(options.device)
+    return took | ladder.judged(OURS, net, w, ladder.drawn_by(OURS, net, w, about["seed"], options), options)
 
 
 def opened(path: str, w: ladder.World) -> Trained:

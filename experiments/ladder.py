@@ -86,16 +86,20 @@ def measured(rung: Rung, w: World, seed: int, options: argparse.Namespace, budge
     net = (mean if rung.averaged else last).eval()
     return {
         "rung": rung.name, "seed": seed, "training": lower.name, **took, "gigaflops": float(f"{flops / 1e9:.4g}"),
-        **judged(rung, net, w, seed, options),
+        **judged(rung, net, w, drawn_by(rung, net, w, seed, options), options),
     }  # fmt: skip
 
 
-def judged(rung: Rung, net: nn.Module, w: World, seed: int, options: argparse.Namespace) -> dict:
-    """Draw as the rung does, from the same x_T for every rung, and judge."""
+def drawn_by(rung: Rung, net: nn.Module, w: World, seed: int, options: argparse.Namespace) -> Tensor:
+    """Cars drawn as the rung does, uint8, from the same x_T for every rung."""
     with torch.no_grad():
         x_T = torch.randn(options.samples, *w.known.shape[1:], generator=seeded(9)).to(options.device)
         parts = [rung.draws(rung, net, x, seed + k).cpu() for k, x in enumerate(x_T.split(250))]
-    drawn = data.to_uint8(torch.cat(parts))
+    return data.to_uint8(torch.cat(parts))
+
+
+def judged(rung: Rung, net: nn.Module, w: World, drawn: Tensor, options: argparse.Namespace) -> dict:
+    """What the judge says of cars that it drew, and what the bound says of the network."""
     return {
         "parameters": unet.parameter_count(net),
         "frechet": round(evaluate.frechet(w.features, w.judge.features(drawn)), 3),

@@ -1,9 +1,7 @@
 """What every results file says about itself: how, on what, when and for how long it was made."""
 
 import json
-import os
 import statistics
-import subprocess
 import sys
 import time
 from datetime import date
@@ -11,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from ddpm_core import show
+from ddpm_core import origin, show
 from ddpm_core.files import replace_file
 
 RESULTS = Path(__file__).resolve().parents[1] / "book" / "results"
@@ -22,7 +20,7 @@ class Stopwatch:
 
     def __init__(self):
         self.began = time.perf_counter()
-        self.commit = os.environ.get("DDPM_COMMIT") or _commit()  # named for a copy of the folder without its history
+        self.commit = origin.commit("ddpm_core", "experiments", "benchmarks") or ""
 
     def minutes(self) -> float:
         return round((time.perf_counter() - self.began) / 60, 1)
@@ -43,7 +41,7 @@ def write(
     model was made, as `evaluation.recipe_of` reads it from a checkpoint: `shelf.result` holds the file to it.
     """
     command = f"python {Path(sys.argv[0]).parent.name}/{Path(sys.argv[0]).name} " + " ".join(
-        _public(a) for a in sys.argv[1:]
+        origin.public(a) for a in sys.argv[1:]
     )
     about = {
         "command": command.strip(),
@@ -66,19 +64,3 @@ def spread(values: list[float]) -> list[float | None]:
     """Mean, and standard deviation over the seeds if there are several."""
     deviation = float(f"{statistics.stdev(values):.2g}") if len(values) > 1 else None
     return [float(f"{statistics.mean(values):.4g}"), deviation]
-
-
-def _public(argument: str) -> str:
-    """A path becomes its last part, behind an option's "=" too: whose machine it was does not matter. A name on the Hub
-    stays."""
-    option, equals, value = argument.partition("=") if argument.startswith("-") else ("", "", argument)
-    return option + equals + (Path(value).name if value.startswith(("/", "~", ".")) else value)
-
-
-def _commit() -> str:
-    changed = _git("status", "--porcelain", "--", ":/ddpm_core", ":/experiments", ":/benchmarks")
-    return _git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
-
-
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=RESULTS, capture_output=True, text=True, check=False).stdout.strip()

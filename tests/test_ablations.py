@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import ablations
 import ancestral
 import few_steps
-import provenance
 import pytest
 import table2
 import torch
 
+from ddpm_core import origin
 from ddpm_core.data import Images
 from ddpm_core.unet import Attention, UNet, parameter_count
 
@@ -119,7 +119,7 @@ def test_the_spread_of_dictionaries_is_that_of_their_entries():
     ],
 )
 def test_a_command_is_given_without_private_paths(argument, public):
-    assert provenance._public(argument) == public
+    assert origin.public(argument) == public
 
 
 # ---- what few_steps.py compares with ---------------------------------------------------------------------------

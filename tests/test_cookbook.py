@@ -56,7 +56,7 @@ def test_a_plan_is_whole(name):
     plan = BY_NAME[name]
     assert (plan.steps is None) != (plan.minutes is None) and plan.device in ("cpu", "gpu")
     assert plan.data == "digits" or plan.data.count("/") == 1
-    assert len(plan.pixels_sha256) == 64 and plan.result == name
+    assert len(plan.pixels_sha256) == 64 and [other.result for other in BY_NAME.values()].count(plan.result) == 1
     n, *shape = plan.images
     net = cookbook.network(plan)
     side = -(-shape[1] // net.multiple) * net.multiple
@@ -268,6 +268,9 @@ def test_the_listing_names_them_all_with_figures_from_their_files(capsys):
     digits = [run["held_out"]["frechet"] for run in shelf.result("digits")["results"]["runs"]]
     assert f"Fréchet distance {np.mean(digits):.2f}" in blocks["digits"]
     assert f"{shelf.result('cars32')['results']['images_seen']:,} images seen" in blocks["cars32"]
+    longest = shelf.result("car_minutes")["results"]["steps"][str(BY_NAME["cars32-gpu"].steps)]
+    assert f"{longest['minutes']:.1f} minutes; {longest['images']:,} images seen" in blocks["cars32-gpu"]
+    assert f"{longest['solved']['recognised'][0]:.3f} recognised" in blocks["cars32-gpu"]
 
 
 def test_an_unknown_recipe_is_refused(capsys):

@@ -16,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ddpm_core import bound, checkpoint, evaluate, evaluation, paper, published, recipe, sampler, variance
+from ddpm_core import bound, checkpoint, evaluate, evaluation, origin, paper, published, recipe, sampler, variance
 from ddpm_core.__main__ import main
 from ddpm_core.data import load_images, to_float
 from ddpm_core.files import file_sha256
@@ -147,7 +147,7 @@ def test_what_it_writes_says_how_it_was_made_and_names_no_private_path(world):
 def test_a_private_path_is_left_out_however_an_option_is_written(world):
     about = found(world, "classes", f"--data={world / 'data'}", f"--json={world / 'classes.json'}")
     assert about["command"].endswith(" --data=data --json=classes.json") and str(world) not in json.dumps(about)
-    assert evaluation._public("--data=uoft-cs/cifar10") == "--data=uoft-cs/cifar10"
+    assert origin.public("--data=uoft-cs/cifar10") == "--data=uoft-cs/cifar10"
 
 
 def test_a_commit_is_that_of_the_packages_own_checkout(tmp_path, monkeypatch):
@@ -155,17 +155,19 @@ def test_a_commit_is_that_of_the_packages_own_checkout(tmp_path, monkeypatch):
     git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
     package = tmp_path / "ddpm_core"
     package.mkdir()
-    (package / "evaluation.py").write_text("")
+    (package / "origin.py").write_text("")
     for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "all"]):
         subprocess.run([*git, *words], check=True)
     head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-    monkeypatch.setattr(evaluation, "__file__", str(package / "evaluation.py"))
-    assert evaluation._commit() == head
-    (package / "evaluation.py").write_text("changed")
-    assert evaluation._commit() == head + "+"
+    monkeypatch.setattr(origin, "__file__", str(package / "origin.py"))
+    assert origin.commit() == head
+    (package / "origin.py").write_text("changed")
+    assert origin.commit() == head + "+"
     shutil.copytree(package, tmp_path / "lib" / "ddpm_core")
-    monkeypatch.setattr(evaluation, "__file__", str(tmp_path / "lib" / "ddpm_core" / "evaluation.py"))
-    assert evaluation._commit() is None
+    monkeypatch.setattr(origin, "__file__", str(tmp_path / "lib" / "ddpm_core" / "origin.py"))
+    assert origin.commit() is None
+    monkeypatch.setenv("DDPM_COMMIT", "abc1234")  # said to a copy without its history
+    assert origin.commit() == "abc1234"
 
 
 def test_a_model_of_one_class_is_held_to_that_class(world):

@@ -11,9 +11,9 @@ FOLDER = Path(ddpm_core.__file__).parent
 CORE = ["schedule", "gaussian", "predict", "weighting", "variance", "loss", "sampler"]
 CHECKS = sorted(path.stem for path in FOLDER.glob("checks/chapter*.py"))
 ROOMS = [
-    *CORE, "flow", "times", "exact", "bound", "elbo", "files", "hub", "seeds", "told", "unet", "mlp", "paper", "cost",
-    "images", "data", "fid", "devices", "state", "mishaps", "trainer", "journal", "checkpoint", "published", "shelf",
-    "evaluate", "recipe", "cookbook", "card", "options",
+    *CORE, "flow", "times", "exact", "bound", "elbo", "files", "origin", "hub", "seeds", "told", "unet", "mlp", "paper",
+    "cost", "images", "data", "fid", "devices", "state", "mishaps", "trainer", "journal", "checkpoint", "published",
+    "shelf", "evaluate", "recipe", "cookbook", "card", "options",
     "show", "live", "stage", "branches", "widgets", "rows", "choices", "sketches", "curves", "blocks", "verdict",
     *CHECKS, "exercises", "drawing", "training", "evaluation", "sharing", "__main__",
 ]  # fmt: skip

@@ -78,6 +78,17 @@ def test_an_exported_model_is_half_as_large_and_draws_the_same(run, tmp_path, ca
     assert half.about == whole.about
 
 
+def test_it_may_draw_with_another_sampler_from_now_on(run, tmp_path, capsys):
+    out = tmp_path / "new" / "small.safetensors"
+    assert said(capsys, "export", run, "--out", out, "--sampler", "ddim", "--steps", 7)[0] == 0
+    assert checkpoint.load(out).about == checkpoint.load(run).about | {"sampler": "ddim", "steps": 7}
+    assert said(capsys, "export", run, "--out", out, "--steps", 5)[0] == 0
+    assert checkpoint.load(out).about == checkpoint.load(run).about | {"steps": 5}
+    status, printed = said(capsys, "export", run, "--out", out, "--sampler", "ddpm", "--steps", 5)
+    assert status == 2 and "need all T = 20 steps for the sampler ddpm" in printed
+    assert checkpoint.load(out).about["sampler"] == "dpm"  # the file before it stands
+
+
 def test_the_card_says_what_the_header_says(run, tmp_path, capsys):
     out = tmp_path / "new" / "small.safetensors"
     assert said(capsys, "export", run, "--out", out, "--card")[0] == 0
