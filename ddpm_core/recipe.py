@@ -56,7 +56,7 @@ FASHION32 = Recipe(channels=(32, 64, 96), attention=(1,), patch=2, batch=32, lr=
 CARS32 = Recipe(channels=(48, 96, 128), attention=(1,), patch=2, flips=True, sampler="ddim1", steps=50)
 CARS32_GPU = dataclasses.replace(
     CARS32,
-    batch=512,  # a small network keeps a GPU waiting, whatever the batch
+    batch=512,  # a GPU has room for them
     sampler="dpm", steps=20,  # better than ddim1 in 50 once a network is well trained  [car_minutes.json]
 )  # fmt: skip
 CIFAR10 = Recipe(

@@ -1,14 +1,14 @@
 """Chapter 16: quality against minutes of a GPU, on the club's cars, and what the club's network makes of five of them.
 
 On the GPU, whatever else it does meanwhile:
-    python experiments/car_minutes.py --pace                (this one alone: how many steps are a minute)
+    python experiments/car_minutes.py --pace                (nothing beside this one: how many steps are a minute)
     python -m ddpm_core train --recipe cars32-gpu --steps N --seed S --out runs/car_minutes/N-S    (for each N and S)
     python experiments/club.py --device cuda --epochs 200 --out runs/car_minutes/club
 Then, anywhere:
     python experiments/car_minutes.py [--data uoft-cs/cifar10] [--steps 2000 4000 10000] [--seeds 0 1]
 
-Each number of steps is a training of its own, whose learning rate falls within it. A minute is so many steps, at a pace
-that was measured with nothing else on the GPU. What is judged is kept beside the checkpoint.
+Each number of steps is a training of its own, whose learning rate falls within it. A minute is so many steps, at the
+pace of a training by itself. What is judged is kept beside the checkpoint.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from pathlib import Path
 import club
 import ladder
 import torch
+from beside_the_club import flops
 from provenance import RESULTS, Stopwatch, spread, write
 from rungs import BY_NAME, Rung
 from torch import Tensor, nn
@@ -37,17 +38,17 @@ OURS, CLUB = BY_NAME["flips"], BY_NAME["club"]  # the top of the ladder, which d
 KEPT = Path(__file__).resolve().parents[1] / "runs" / "car_minutes"
 
 
-def solved(rung: Rung, net: nn.Module, x_T: Tensor, seed: int) -> Tensor:
+def by_solver(rung: Rung, net: nn.Module, x_T: Tensor, seed: int) -> Tensor:
     """With this recipe's sampler."""
     denoise = ladder.denoiser(rung, net)
     return sampler.last(recipe.SAMPLERS[RECIPE.sampler](denoise, rung.way.schedule, x_T, RECIPE.steps, seeded(seed, 3)))
 
 
-SOLVED = replace(OURS, name="solved", draws=solved)
+SOLVED = replace(OURS, name="solved", draws=by_solver)
 
 
 def pace(source: str, device: str, steps: int = 400, warm: int = 100) -> float:
-    """Training steps a second when nothing else runs on the device, batches included."""
+    """Training steps a second, batches included; of a training by itself if nothing else runs on the device."""
     torch.manual_seed(0)
     cars = data.load_images(source).only(PLAN.only).images
     state = trainer.start(recipe.network(RECIPE, 3, None), lr=RECIPE.lr, ema_decay=RECIPE.ema_decay, device=device)
@@ -110,11 +111,10 @@ def copied(images: Tensor, known: Tensor) -> dict[str, float]:
 def of_ours(made: Trained) -> dict:
     """What the checkpoint says of its training."""
     about = made.about
-    flops = about["images_seen"] * training_flops(made.net, (3, SIDE, SIDE))
     return {
         "steps": about["trained_steps"], "seed": about["seed"], "images": about["images_seen"],
         "loss": float(f"{about['loss']:.4g}"), "minutes_shared": about["minutes"],
-        "tera_flops": round(flops / 1e12, 1),
+        "tera_flops": round(flops(made) / 1e12, 1),
     }  # fmt: skip
 
 
@@ -129,11 +129,10 @@ def of_the_club(stored: dict, net: nn.Module, w: ladder.World) -> dict:
     }  # fmt: skip
 
 
-def kept(file: Path, rung: Rung, net: nn.Module, w: ladder.World, seed: int, device: str) -> dict:
-    """What is drawn with these weights, judged once and kept beside their file."""
-    priced = 0 if rung is SOLVED else PRICED  # the bound is that of the network, however it draws
+def kept(file: Path, rung: Rung, net: nn.Module, w: ladder.World, seed: int, device: str, priced: int) -> dict:
+    """What is drawn with these weights as the rung does, judged once and kept beside their file."""
     what = {"sha256": file_sha256(file), "samples": SAMPLES, "priced": priced}
-    path = file.with_name("solved.pt" if rung is SOLVED else "judged.pt")
+    path = file.with_name(f"{rung.name}.pt")
     found = torch.load(path, weights_only=True) if path.exists() else {}
     if {key: found.get(key) for key in what} != what:
         options = argparse.Namespace(samples=SAMPLES, priced=priced, device=device)
@@ -171,24 +170,22 @@ def report(options: argparse.Namespace, device: str, clock: Stopwatch) -> None:
     file = KEPT / "club" / "training.pt"
     stored, net = torch.load(file, map_location="cpu", weights_only=True), club.Club(SIDE)
     net.load_state_dict(stored["net"])
-    theirs = of_the_club(stored, net, w) | kept(file, CLUB, net, w, 0, device)
+    theirs = of_the_club(stored, net, w) | kept(file, CLUB, net, w, 0, device, 0)
     runs = []
     for (steps, seed), one in made.items():
         file = checkpoint.find(KEPT / f"{steps}-{seed}")
-        looks = [kept(file, rung, one.net, w, seed, device) for rung in (OURS, SOLVED)]
-        del looks[0]["pictures"]
-        runs.append(
-            of_ours(one) | looks[0] | {"solved": {k: looks[1][k] for k in LOOKS}, "pictures": looks[1]["pictures"]}
-        )
+        as_cars32 = kept(file, OURS, one.net, w, seed, device, PRICED)
+        solved = kept(file, SOLVED, one.net, w, seed, device, 0)  # the bound is the network's, however it draws
+        found = of_ours(one) | as_cars32 | {"solved": {key: solved[key] for key in LOOKS}}
+        runs.append(found | {"pictures": solved["pictures"]})
     shown = [theirs] + [run for run in runs if run["seed"] == options.seeds[0]]
     sheet = show.tile(torch.cat([row["pictures"] for row in shown]), columns=ladder.SHOWN, gap=0)
     replace_file(RESULTS / "car_minutes.png", lambda to: sheet.save(to, format="png", optimize=True))
     for row in (theirs, *runs):
         del row["pictures"]
     best = made[max(options.steps), options.seeds[0]]
-    cars = recipe.sample(
-        best, 40, seed=7, steps=RECIPE.steps, sampler=RECIPE.sampler, device=device
-    )  # as in cars32.png
+    how = {"steps": RECIPE.steps, "sampler": RECIPE.sampler, "device": device}
+    cars = recipe.sample(best, 40, seed=7, **how)  # the noise of cars32.png
     sheet = show.tile(cars, columns=10, enlarge=2)
     replace_file(RESULTS / "cars32-gpu.png", lambda to: sheet.save(to, format="png", optimize=True))
     results = {
@@ -200,20 +197,20 @@ def report(options: argparse.Namespace, device: str, clock: Stopwatch) -> None:
         "samples": SAMPLES,
         "priced": PRICED,
         "batch": RECIPE.batch,
-        "other_machines": {"NVIDIA T4": "not measured"},
         "sampler": f"{RECIPE.sampler}, {RECIPE.steps} steps",
         "note": "steps: trainings of so many steps by the recipe cars32-gpu, each figure as [mean, standard deviation"
-        " over the seeds]; minutes: those steps at the pace, which was measured with nothing else on the GPU;"
-        " minutes_shared: of the clock, four trainings on the GPU at once, until the shorter ones were done; "
-        "as_cars32: drawn as the recipe cars32 does, solved: with this recipe's own sampler and steps; "
-        "frechet: of `samples` drawn cars to the known ones in the features of a small classifier of all ten "
-        "classes, so not FID; recognised: share that it calls cars; edges: mean difference of neighbouring "
-        "pixels over that of real cars; bits_per_dim, bound: on `priced` held-out cars, variance beta, x0_hat"
-        " held to [-1, 1], null where the model defines no density; nearest: median distance to the nearest "
-        "known car or its mirror image, root mean square in grey values, nearest_of_all its least; copies: "
-        "share that lie three times nearer to one known car than to any other; real: as many held-out cars; "
-        "club: its network and its own training, minutes of the clock; car_minutes.png: a row each, the "
-        "club's first, then the first seed's, solved, of the same x_T",
+        " over the seeds]; minutes: those steps at the pace, see there what ran beside it; minutes_shared: of"
+        " the clock, four trainings on the GPU at once, until the shorter ones were done; as_cars32: drawn as"
+        " the recipe cars32 does, solved: with this recipe's own sampler and steps; frechet: of `samples` "
+        "drawn cars to the known ones in the features of a small classifier of all ten classes, so not FID; "
+        "recognised: share that it calls cars; edges: mean difference of neighbouring pixels over that of "
+        "real cars; bits_per_dim, bound: on `priced` held-out cars, variance beta, x0_hat held to [-1, 1], "
+        "null where the model defines no density; nearest: median distance to the nearest known car or its "
+        "mirror image, root mean square in grey values, nearest_of_all its least; copies: share that lie "
+        "three times nearer to one known car than to any other; real: as many held-out cars; club: its "
+        "network and its own training, minutes of the clock, in its first half minute beside the end of two "
+        "trainings of ours; car_minutes.png: a row each, the club's first, then the first seed's, solved, of "
+        "the same x_T",
     }
     minutes = (sum(run["steps"] for run in runs) / rate["steps_a_second"]) / 60 + theirs["minutes"]
     described = cookbook.described(PLAN)
