@@ -1,6 +1,7 @@
 """What the tests share: one thread, one seed, no network, float64 noise, and a world that can be solved."""
 
 import os
+import signal
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported: no test leaves this machine
 
@@ -10,6 +11,7 @@ import torch
 from ddpm_core.exact import GaussianMixture
 
 torch.set_num_threads(1)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts the tests in the background ignores it
 
 
 @pytest.fixture(autouse=True)
