@@ -1,42 +1,72 @@
 # make book          build the pages              make test    lint, tests, notebooks, pages in a browser
-# make notebooks     text twins -> notebooks      make bench   speed, side by side
-# make lab          the chapters as notebooks
+# make notebooks     text twins -> notebooks      make test-portable    the tests as on other makes of processor
+# make lab           the chapters as notebooks    make bench   speed, side by side
 # make repository URL=https://github.com/YOU/FORK     make lint     make clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadscope
 READY := $(VENV)/.ready
+BOOK_READY := $(VENV)/.book-ready
 PAGE := _build/html/index.html
 PEERS := .venv-bench
 
 .DEFAULT_GOAL := book
-.PHONY: book test lab colab notebooks bench repository lint clean
+.PHONY: book test test-portable test-unit test-notebooks test-colab test-pages
+.PHONY: lab colab notebooks bench repository lint clean
 
-# The environment is complete once the stamp stands; it is brought up to date when a pin or the package's metadata changes.
-$(READY): requirements.txt pyproject.toml
+# The pages show stored outputs, so `make book` needs no torch: the rest comes with the first target that uses it. A stamp
+# says that a list is installed; it is brought up to date when a pin or the package's metadata changes.
+$(BOOK_READY): book/requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(INSTALL) -r book/requirements.txt
 	@touch $@
 
-book: $(READY)
+$(READY): $(BOOK_READY) requirements.txt pyproject.toml
+	$(INSTALL) -r requirements.txt
+	$(INSTALL) --no-deps -e .
+	@touch $@
+
+book: $(BOOK_READY)
 	@rm -rf _build/html
 	$(BIN)/jupyter-book build --quiet -W --keep-going -n --all .
 	@echo "The book: file://$(CURDIR)/$(PAGE)"
 
-# Nothing of an old build may pass for a new one, so the pages are built before they are looked at; quick failures come first.
-test: lint
-	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadscope --ignore=tests/browser tests
-	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadscope --nbval --nbval-current-env \
-	    --nbval-cell-timeout=180 --nbval-sanitize-with=tests/sanitize.cfg -W default -p no:cacheprovider book/*.ipynb
-	@$(MAKE) --no-print-directory colab NAMES=01-forward-process
-	@$(MAKE) --no-print-directory book
+# Every stage runs, also after one that failed, and a line each says how it went; quick failures come first.
+test: $(READY)
+	@$(BIN)/python tools/stages.py lint test-unit test-notebooks test-colab test-pages
+
+# With fewer instructions this processor rounds as others do: AVX2 stands for most of today's, SSE for any other make.
+test-portable: $(READY)
+	@$(BIN)/python tools/stages.py test-unit test-notebooks \
+	    test-unit-avx2 test-notebooks-avx2 test-unit-sse test-notebooks-sse
+
+%-avx2:
+	@ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_CBWR=AVX2 $(MAKE) --no-print-directory $*
+
+%-sse:
+	@ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_CBWR=COMPATIBLE $(MAKE) --no-print-directory $*
+
+test-unit: $(READY)
+	$(PYTEST) --ignore=tests/browser tests
+
+# No cell has to be quick: the timeout, in seconds, only ends one that hangs.
+test-notebooks: $(READY)
+	$(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=600 \
+	    --nbval-sanitize-with=tests/sanitize.cfg -W default -p no:cacheprovider book/*.ipynb
+
+test-colab: $(READY)
+	$(BIN)/python tools/colab.py 01-forward-process
+
+# Nothing of an old build may pass for a new one, so the pages are built before they are looked at.
+test-pages: $(READY) book
 	@$(BIN)/python tests/browser/chromium.py || $(BIN)/python -m playwright install chromium || true
 	@$(BIN)/python -m pytest -q -n 2 tests/browser
 
 lab: $(READY)
-	test -x $(BIN)/jupyter-lab || $(BIN)/python -m pip install --quiet --disable-pip-version-check jupyterlab
+	test -x $(BIN)/jupyter-lab || $(INSTALL) jupyterlab
 	$(BIN)/jupyter-lab book
 
 # The widgets with the ipywidgets and ipython of Colab, which are years older than ours.
@@ -46,7 +76,8 @@ colab: $(READY)
 notebooks: $(READY)
 	$(BIN)/python tools/cards.py
 	$(BIN)/python tools/speed.py
-	$(BIN)/python tools/shelf.py
+	$(BIN)/python tools/measured.py
+	$(BIN)/python tools/hashes.py
 	$(BIN)/python tools/notebooks.py
 	$(BIN)/python tools/equations.py
 
@@ -59,7 +90,7 @@ $(PEERS)/.ready: $(READY) benchmarks/requirements.txt
 	@touch $@
 
 bench: $(PEERS)/.ready
-	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(PEERS)/bin/python $$script; done
+	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(PEERS)/bin/python -m benchmarks.$$(basename $$script .py); done
 
 repository: $(READY)
 	$(BIN)/python tools/repository.py "$(URL)"

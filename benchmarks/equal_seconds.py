@@ -1,6 +1,6 @@
 """Digits in equal seconds: our network, recipe and sampler against diffusers' own, and against its own with our recipe.
 
-python benchmarks/equal_seconds.py [--seconds 60] [--seeds 0 1 2]
+python -m benchmarks.equal_seconds [--seconds 60] [--seeds 0 1 2]
 
 The seconds are those of one processor for this process, so other work on the machine changes nothing. What was trained
 and judged is kept in runs/equal_seconds, one file for each row and seed, so that it can be stopped and gone on with.
@@ -11,7 +11,6 @@ in the features of a small classifier of real digits.
 import argparse
 import json
 import math
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -22,25 +21,27 @@ from types import SimpleNamespace
 
 import torch
 import torch.nn.functional as F
+from diffusers import DDPMScheduler, DPMSolverMultistepScheduler
+from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
+from benchmarks.rig import clock, peers
+from ddpm_core import sampler, schedule, trainer
+from ddpm_core.data import (
+    rows_at,
+    to_float,
+)
+from ddpm_core.diffusion import elbo, loss, prediction, timesteps
+from ddpm_core.diffusion.noise import seeded
+from ddpm_core.diffusion.prediction import EPS, Prediction, V
+from ddpm_core.networks.flops import parameter_count
+from ddpm_core.storage.files import write_atomically
+from experiments.common import small_trainings
+from experiments.common.results_file import Stopwatch, write
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "experiments"), str(ROOT / "benchmarks")]
 
-import chains  # noqa: E402
-from diffusers import DDPMScheduler, DPMSolverMultistepScheduler  # noqa: E402
-from diffusers.training_utils import EMAModel  # noqa: E402
-from provenance import Stopwatch, write  # noqa: E402
-from rig import clock, peers  # noqa: E402
-
-from ddpm_core import bound, recipe, sampler, schedule, trainer  # noqa: E402
-from ddpm_core.data import to_float  # noqa: E402
-from ddpm_core.files import replace_file  # noqa: E402
-from ddpm_core.predict import EPS, Prediction, V  # noqa: E402
-from ddpm_core.seeds import rows_at, seeded  # noqa: E402
-from ddpm_core.unet import parameter_count  # noqa: E402
-
-LAYOUT = peers.Layout(1, 8, chains.CHANNELS, 1, (1,), chains.BATCH)
+LAYOUT = peers.Layout(1, 8, small_trainings.CHANNELS, 1, (1,), small_trainings.BATCH)
 COSINE, LINEAR = schedule.cosine(1000), schedule.linear(1000)
 CALLS, SAMPLES = 20, 480
 KEPT = ROOT / "runs" / "equal_seconds"
@@ -56,24 +57,24 @@ class Trained:
     steps: int
     images: int
 
-    def denoise(self) -> sampler.Denoise:
-        return sampler.clamped(sampler.denoiser(self.net, self.schedule, self.predict))
+    def denoise(self) -> prediction.Denoise:
+        return prediction.clip_denoised(prediction.denoiser(self.net, self.schedule, self.predict))
 
 
-def in_our_trainer(w: chains.World, seed: int, seconds: float, net: nn.Module, s, predict, loss) -> Trained:
-    """`trainer.run` for so many seconds, with the settings of experiments/chains.py."""
-    state = trainer.start(net, lr=chains.LR, device="cpu")
-    deque(trainer.run(state, chains.batches(w, s, seed), loss, minutes=seconds / 60), maxlen=0)
-    return Trained(trainer.averaged(state), s, predict, state.step, state.images)
+def in_our_trainer(w: small_trainings.World, seed: int, seconds: float, net: nn.Module, s, predict, loss) -> Trained:
+    """`trainer.run` for so many seconds, with the settings of experiments/small_trainings.py."""
+    state = trainer.start(net, lr=small_trainings.LR, device="cpu")
+    deque(trainer.run(state, small_trainings.batches(w, s, seed), loss, minutes=seconds / 60), maxlen=0)
+    return Trained(trainer.ema_model(state), s, predict, state.step, state.images)
 
 
-def ours(w: chains.World, seed: int, seconds: float) -> Trained:
+def ours(w: small_trainings.World, seed: int, seconds: float) -> Trained:
     """Our U-Net, cosine schedule and v-prediction: what chapter 0 does."""
     torch.manual_seed(seed)
-    return in_our_trainer(w, seed, seconds, peers.unet(LAYOUT), COSINE, V, recipe.objective(COSINE, V))
+    return in_our_trainer(w, seed, seconds, peers.unet(LAYOUT), COSINE, V, loss.objective(COSINE, V))
 
 
-def diffusers_with_our_settings(w: chains.World, seed: int, seconds: float) -> Trained:
+def diffusers_with_our_settings(w: small_trainings.World, seed: int, seconds: float) -> Trained:
     """Its U-Net, noise schedule and loss; our optimiser, learning rate, batch and average."""
     torch.manual_seed(seed)
     noise = DDPMScheduler(1000)
@@ -84,7 +85,7 @@ def diffusers_with_our_settings(w: chains.World, seed: int, seconds: float) -> T
     return in_our_trainer(w, seed, seconds, peers.diffusers(LAYOUT), LINEAR, EPS, loss)
 
 
-def diffusers_by_its_example(w: chains.World, seed: int, seconds: float) -> Trained:
+def diffusers_by_its_example(w: small_trainings.World, seed: int, seconds: float) -> Trained:
     """The same network trained as in its example of unconditional training: AdamW (.95, .999), 1e-4, weight decay
     1e-6, batch 16, 500 steps of warm-up and a cosine, clip 1, average min(.9999, 1 - (1 + k)^-3/4)."""
     torch.manual_seed(seed)
@@ -110,8 +111,8 @@ def diffusers_by_its_example(w: chains.World, seed: int, seconds: float) -> Trai
 
 def our_draw(trained: Trained, x: Tensor) -> Tensor:
     """From noise x, by DPM-Solver++ of `ddpm_core.sampler`."""
-    times = sampler.even_times(trained.schedule, CALLS)
-    return sampler.last(sampler.dpm_solver(trained.denoise(), trained.schedule, x, times))
+    times = timesteps.uniform(trained.schedule, CALLS)
+    return sampler.final(sampler.dpm_solver(trained.denoise(), trained.schedule, x, times))
 
 
 @torch.no_grad()
@@ -131,19 +132,19 @@ ROWS = {  # how it is trained, and how it draws
 }
 
 
-def judged(w: chains.World, trained: Trained, draw: Callable[[Trained, Tensor], Tensor]) -> dict:
+def judged(w: small_trainings.World, trained: Trained, draw: Callable[[Trained, Tensor], Tensor]) -> dict:
     """What the two judges say."""
-    nats = bound.continuous(trained.denoise(), trained.schedule, w.held, seeded(5))
+    nats = elbo.continuous_time_vlb(trained.denoise(), trained.schedule, w.held, seeded(5))
     return {
-        "bits_per_dim": float(f"{bound.bits_per_dim(nats, w.held).mean().item():.4g}"),
-        "frechet": chains.judged(w, draw(trained, chains.x_T(SAMPLES))),
+        "bits_per_dim": float(f"{elbo.bits_per_dim(nats, w.held).mean().item():.4g}"),
+        "frechet": small_trainings.judged(w, draw(trained, small_trainings.x_T(SAMPLES))),
         "steps": trained.steps,
         "images": trained.images,
         "parameters": parameter_count(trained.net),
     }
 
 
-def kept(w: Callable[[], chains.World], name: str, seed: int, seconds: float) -> dict:
+def kept(w: Callable[[], small_trainings.World], name: str, seed: int, seconds: float) -> dict:
     """One training and what the judges say, made if it is not there yet."""
     path = KEPT / f"{name.replace(' ', '-')}-{seed}-{seconds:g}.json"
     if not path.exists():
@@ -152,7 +153,7 @@ def kept(w: Callable[[], chains.World], name: str, seed: int, seconds: float) ->
         run = {"row": name, "seed": seed, **judged(w(), train(w(), seed, seconds), draw)}
         run["minutes"] = round((time.perf_counter() - began) / 60, 2)
         print(run, flush=True)
-        replace_file(path, lambda temporary: temporary.write_text(json.dumps(run)))
+        write_atomically(path, lambda temporary: temporary.write_text(json.dumps(run)))
     return json.loads(path.read_text())
 
 
@@ -163,7 +164,7 @@ def main() -> None:
     options, stopwatch = parser.parse_args(), Stopwatch()
     torch.set_num_threads(1)
     trainer.time = SimpleNamespace(perf_counter=time.process_time)  # the trainer's clock is the processor's, here
-    world = cache(chains.world)
+    world = cache(small_trainings.world)
     runs = [kept(world, name, seed, options.seconds) for seed in options.seeds for name in ROWS]
     found = {name: [run for run in runs if run["row"] == name] for name in ROWS}
     results = {

@@ -1,19 +1,17 @@
 """What the README's two commands cost on a fresh clone, and `make book` again, in seconds.
 
-python benchmarks/fresh_clone.py [--test]      --test: `make test` too, which takes some minutes
+python -m benchmarks.fresh_clone [--test]      --test: `make test` too, which takes some minutes
 """
 
 import argparse
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "experiments"))
+from experiments.common.results_file import Stopwatch, write
 
-from provenance import Stopwatch, write  # noqa: E402
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def seconds(command: list[str], folder: Path) -> float:
@@ -34,7 +32,7 @@ def main() -> None:
             "make_book_fresh_seconds": seconds(["make", "book"], clone),
             "make_book_again_seconds": seconds(["make", "book"], clone),
             "make_test_seconds": seconds(["make", "test"], clone) if options.test else "not measured",
-            "note": "packages came from a registry near by; make test with the environment that make book has set up",
+            "note": "packages came from a registry near by; make test installs what make book did not, torch above all",
         }
     print(results)
     write("fresh_clone", results, clock)

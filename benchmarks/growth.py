@@ -1,26 +1,21 @@
 """How cost grows with the resolution, the batch and the steps of a chain, in seconds of one processor.
 
-python benchmarks/growth.py [--rounds 5]
+python -m benchmarks.growth [--rounds 5]
 """
 
 import argparse
-import sys
 import time
-from pathlib import Path
 
 import torch
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "experiments"), str(ROOT / "benchmarks")]
-
-from provenance import Stopwatch, write  # noqa: E402
-from rig import clock, peers  # noqa: E402
-from rig.step import batch, flops, training_step  # noqa: E402
-
-from ddpm_core import sampler, schedule  # noqa: E402
-from ddpm_core.predict import V  # noqa: E402
-from ddpm_core.seeds import seeded  # noqa: E402
-from ddpm_core.unet import UNet  # noqa: E402
+from benchmarks.rig import clock, peers
+from benchmarks.rig.step import batch, flops, training_step
+from ddpm_core import sampler, schedule
+from ddpm_core.diffusion import prediction
+from ddpm_core.diffusion.noise import seeded
+from ddpm_core.diffusion.prediction import V
+from ddpm_core.unet import UNet
+from experiments.common.results_file import Stopwatch, write
 
 SIDES, BATCHES, CHAINS = (8, 16, 32, 64), (8, 16, 32, 64, 128), (10, 20, 40, 80)
 NETWORK = dict(in_channels=1, channels=(32, 64), attention=(1,))
@@ -52,8 +47,8 @@ def chains_of(lengths: tuple[int, ...], rounds: int, n: int = 64) -> list[dict]:
 
     def chain(T: int):
         s = schedule.cosine(T)
-        denoise = sampler.clamped(sampler.denoiser(net, s, V))
-        return lambda: sampler.last(sampler.ancestral(denoise, s, x_T, generator=seeded(0)))
+        denoise = prediction.clip_denoised(prediction.denoiser(net, s, V))
+        return lambda: sampler.final(sampler.ancestral(denoise, s, x_T, generator=seeded(0)))
 
     seconds = clock.in_turns({str(T): chain(T) for T in lengths}, rounds, now=time.process_time)
     return [{"T": T, "images": n, "seconds": clock.middle(seconds[str(T)])} for T in lengths]

@@ -1,32 +1,28 @@
 """On a CUDA GPU: training the paper's network for CIFAR-10 in bf16, in our trainer and in diffusers' own loop.
 
-python benchmarks/on_a_gpu.py [--batch 128] [--rounds 5] [--steps 20]
+python -m benchmarks.on_a_gpu [--batch 128] [--rounds 5] [--steps 20]
 
 Without a GPU it says so and leaves what another machine may have measured.
 """
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from accelerate import Accelerator
+from diffusers import DDPMScheduler
+from diffusers.training_utils import EMAModel
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "experiments"), str(ROOT / "benchmarks")]
-
-from accelerate import Accelerator  # noqa: E402
-from diffusers import DDPMScheduler  # noqa: E402
-from diffusers.training_utils import EMAModel  # noqa: E402
-from provenance import Stopwatch, write  # noqa: E402
-from rig import clock, peers  # noqa: E402
-from rig.step import flops  # noqa: E402
-
-from ddpm_core import recipe, schedule, show, trainer  # noqa: E402
-from ddpm_core.data import to_float  # noqa: E402
-from ddpm_core.predict import EPS  # noqa: E402
+from benchmarks.rig import clock, peers
+from benchmarks.rig.step import flops
+from ddpm_core import data, schedule, trainer
+from ddpm_core.data import to_float
+from ddpm_core.diffusion import loss
+from ddpm_core.diffusion.prediction import EPS
+from ddpm_core.training import devices
+from experiments.common.results_file import Stopwatch, write
 
 LINEAR = schedule.linear(1000)
 
@@ -35,8 +31,8 @@ def in_ours(o: peers.Layout, images: torch.Tensor, device: str, precision: str, 
     """`trainer.run`, images resident on the device; an item every `steps` steps."""
     torch.manual_seed(0)
     state = trainer.start(peers.ours(o), lr=2e-4, device=device, mixed_precision=precision)
-    batch_at = recipe.batches(images, None, LINEAR, batch=o.batch, device=state.accelerator.device)
-    return trainer.run(state, batch_at, recipe.objective(LINEAR, EPS), steps=10**9, report_every=steps)
+    batch_at = data.batches(images, LINEAR, batch=o.batch, device=state.accelerator.device)
+    return trainer.run(state, batch_at, loss.objective(LINEAR, EPS), steps=10**9, report_every=steps)
 
 
 def in_theirs(o: peers.Layout, images: torch.Tensor, device: str, precision: str, steps: int) -> Iterator[object]:
@@ -126,7 +122,7 @@ def main() -> None:
         return print("no CUDA GPU here: not measured")
     results = measured(o, "cuda", "bf16", options.rounds, options.steps, 8192)
     for name, row in results["rows"].items():
-        row["peak_mib"] = clock.printed_by(__file__, "--memory-of", name, "--batch", str(options.batch))[-1]
+        row["peak_mib"] = clock.printed_by(__spec__.name, "--memory-of", name, "--batch", str(options.batch))[-1]
     results |= {
         "layout": vars(o),
         "precision": "bf16",
@@ -135,7 +131,7 @@ def main() -> None:
         "operations that diffusers takes for this layout; peak_mib: allocated by torch, a process each; diffusers: the "
         "loop of its example of unconditional training",
     }
-    write("on_a_gpu", results, stopwatch, device=show.device_name("cuda"))
+    write("on_a_gpu", results, stopwatch, device=devices.device_name("cuda"))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,21 @@
 """How heavy the built pages are, and how fast their scrubbers answer. Run `make book` first.
 
-python benchmarks/pages.py
+python -m benchmarks.pages
 """
 
 import statistics
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "experiments"), str(ROOT / "tests" / "browser")]
+from playwright.sync_api import sync_playwright
 
-import chromium  # noqa: E402
-from playwright.sync_api import sync_playwright  # noqa: E402
-from provenance import Stopwatch, write  # noqa: E402
-from serving import HTML, listen, served, settle  # noqa: E402
-from test_pages import weight  # noqa: E402
+from experiments.common.results_file import Stopwatch, write
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "browser"))
+
+import chromium
+from serving import HTML, listen, served, settle
+from test_pages import weight
 
 # Notes, for each input event of a slider, the milliseconds from the event to the frame that shows its effect.
 WATCH = """slider => {

@@ -1,26 +1,23 @@
 """One network trained by one process or by two, through torchrun, on the same threads.
 
-python benchmarks/processes.py [--threads 2] [--rounds 2]
+python -m benchmarks.processes [--threads 2] [--rounds 2]
 """
 
 import argparse
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import torch
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "experiments"), str(ROOT / "benchmarks")]
-
-from provenance import Stopwatch, write  # noqa: E402
-from rig import clock  # noqa: E402
-
-from ddpm_core import recipe, trainer  # noqa: E402
-from ddpm_core.predict import V  # noqa: E402
-from ddpm_core.seeds import seeded  # noqa: E402
-from ddpm_core.unet import UNet  # noqa: E402
+from benchmarks.rig import clock
+from ddpm_core import data, trainer
+from ddpm_core.diffusion import loss
+from ddpm_core.diffusion.noise import seeded
+from ddpm_core.diffusion.prediction import V
+from ddpm_core.recipes import config
+from ddpm_core.unet import UNet
+from experiments.common.results_file import Stopwatch, write
 
 NETWORK = dict(in_channels=1, channels=(32, 64), attention=(1,))
 NUMBERS, BATCH, SIDE, WARM, COUNTED = (1, 2), 128, 16, 10, 20
@@ -30,8 +27,8 @@ def worker() -> None:
     """One of the processes that train one network together; the first says how long the counted steps took."""
     images = torch.randint(0, 256, (1000, 1, SIDE, SIDE), dtype=torch.uint8, generator=seeded(0))
     state = trainer.start(UNet(**NETWORK), device="cpu")
-    batch_at = recipe.batches(images, None, recipe.COSINE, batch=BATCH)
-    run = trainer.run(state, batch_at, recipe.objective(recipe.COSINE, V), steps=WARM + COUNTED, report_every=WARM)
+    batch_at = data.batches(images, config.COSINE, batch=BATCH)
+    run = trainer.run(state, batch_at, loss.objective(config.COSINE, V), steps=WARM + COUNTED, report_every=WARM)
     seconds = [progress.seconds for progress in run]
     if state.accelerator.is_main_process:
         print(seconds[-1] - seconds[0])
@@ -46,7 +43,7 @@ def processes_of(numbers: tuple[int, ...], threads: int, rounds: int) -> list[di
             own = str(max(1, threads // n))
             command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={n}"]
             done = subprocess.run(
-                [*command, __file__, "--worker"],
+                [*command, "-m", __spec__.name, "--worker"],
                 env=os.environ | {"OMP_NUM_THREADS": own, "MKL_NUM_THREADS": own},
                 check=True,
                 capture_output=True,

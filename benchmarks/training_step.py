@@ -1,6 +1,6 @@
 """Training steps beside each other: our network of the paper's layout, and the same layout from other libraries.
 
-python benchmarks/training_step.py [--sizes "0.7 M" "2.25 M" "35.7 M"] [--threads 2]
+python -m benchmarks.training_step [--sizes "0.7 M" "2.25 M" "35.7 M"] [--threads 2]
 
 All take the same step in the same process, in turns; memory is of a process each. Sizes that are not asked for stay in
 the results file as they are.
@@ -8,20 +8,14 @@ the results file as they are.
 
 import argparse
 import json
-import sys
 from datetime import date
-from pathlib import Path
 
 import torch
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "experiments"), str(ROOT / "benchmarks")]
-
-from provenance import RESULTS, Stopwatch, write  # noqa: E402
-from rig import clock, peers  # noqa: E402
-from rig.step import batch, flops, training_step  # noqa: E402
-
-from ddpm_core.unet import parameter_count  # noqa: E402
+from benchmarks.rig import clock, peers
+from benchmarks.rig.step import batch, flops, training_step
+from ddpm_core.networks.flops import parameter_count
+from experiments.common.results_file import RESULTS, Stopwatch, write
 
 GEMM, N = "GEMM", 2048
 ROUNDS = {"0.7 M": 21, "2.25 M": 9, "35.7 M": 3}
@@ -100,7 +94,9 @@ def main() -> None:
         layout = peers.SIZES[size]
         found = compared(layout, peers.entrants(), ROUNDS[size])
         for name, row in found["rows"].items():
-            row |= clock.memory_of(__file__, "--memory-of", name, "--sizes", size, "--threads", str(options.threads))
+            row |= clock.memory_of(
+                __spec__.name, "--memory-of", name, "--sizes", size, "--threads", str(options.threads)
+            )
             print(size, name, row, flush=True)
         same = [row for name, row in found["rows"].items() if row["same_layout"] and name != peers.OURS]
         found["ours_is_faster_than_every_peer_by"] = min(row["ours_is_faster_by"][0] for row in same)

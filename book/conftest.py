@@ -1,6 +1,10 @@
-"""Let nbval run the chapters as Jupyter does."""
+"""Let nbval run the chapters as Jupyter does, and compare the numbers they print as numbers."""
 
+from collections import defaultdict
+
+import printed
 from nbval.kernel import RunningKernel
+from nbval.plugin import IPyNbCell, transform_streams_for_comparison
 
 
 def execute_cell_input(self, cell_input, allow_stdin=None):
@@ -8,4 +12,25 @@ def execute_cell_input(self, cell_input, allow_stdin=None):
     return self.kc.execute(cell_input, store_history=True, allow_stdin=allow_stdin, stop_on_error=False)
 
 
+def shown(cell, outputs):
+    """What nbval compares of these outputs: for each stream and each kind of data its texts, in order, sanitized."""
+    texts = defaultdict(list)
+    for output in transform_streams_for_comparison(outputs):
+        for kind, text in {**output, **output.get("data", {})}.items():
+            if kind != "data" and kind not in cell.parent.skip_compare:
+                texts[kind].append(cell.sanitize(text))
+    return texts
+
+
+def compare_outputs(self, test, ref, skip_compare=None):
+    """nbval's own method, but two texts are compared by tools/printed.py, within what the cell's `numbers` allows."""
+    try:
+        allowed = printed.tolerance(self.cell.metadata.get("numbers"))
+    except ValueError as error:
+        self.raise_cell_error(str(error))
+    self.comparison_traceback = printed.complaints(shown(self, ref), shown(self, test), allowed)
+    return not self.comparison_traceback
+
+
 RunningKernel.execute_cell_input = execute_cell_input
+IPyNbCell.compare_outputs = compare_outputs

@@ -1,48 +1,32 @@
 """From noise to pictures. A step is a pure function; a sampler is a generator that yields (t, x_t), step by step.
 
-A sampler takes `denoise(x_t, t) -> x0_hat` and never a network: `denoiser` makes one from a network, `guided` one
-from two, and `ddpm_core.exact` has one that is perfect. Noise is an argument of a step, a `generator` of a sampler.
+A sampler takes `denoise(x_t, t) -> x0_hat` and never a network: a `Model` has one, `prediction.denoiser` makes one from
+a network, and a `GaussianMixture` has one that is exact. Noise is an argument of a step, a `generator` of a sampler.
+`draw` goes the whole way, from a model to pictures.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from .gaussian import eps_from_x0, q_posterior, same_shape
-from .loss import Network
-from .predict import EPS, Prediction
-from .schedule import Schedule, at
-from .variance import Variance, beta_tilde
+from ddpm_core.diffusion import timesteps
+from ddpm_core.diffusion.elbo import check_terminal_snr
+from ddpm_core.diffusion.gaussian import eps_from_x0, q_posterior, same_shape
+from ddpm_core.diffusion.model import Model
+from ddpm_core.diffusion.noise import seeded, standard_normal
+from ddpm_core.diffusion.pixels import to_uint8
+from ddpm_core.diffusion.prediction import Denoise
+from ddpm_core.diffusion.timesteps import Steps
+from ddpm_core.diffusion.variance import Variance, beta_tilde
+from ddpm_core.schedule import Schedule, at, respaced
 
-Denoise = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) -> x0_hat, both shaped (B, ...)
-Steps = Iterator[tuple[int, Tensor]]
-
-
-def denoiser(net: Network, schedule: Schedule, predict: Prediction = EPS) -> Denoise:
-    """x0_hat from the network's answer; see `clamped` for images."""
-    return lambda x_t, t: predict.to_x0(schedule, net(x_t, t.to(x_t.device)), x_t, t)
-
-
-def clamped(denoise: Denoise, bound: float = 1.0) -> Denoise:
-    """x0_hat held to [-bound, bound], where images live: in the paper's code, though not in its Algorithm 2."""
-    return lambda x_t, t: denoise(x_t, t).clamp(-bound, bound)
-
-
-def guided(conditional: Denoise, unconditional: Denoise, scale: float) -> Denoise:
-    """Classifier-free guidance: conditional + scale (conditional - unconditional).  [Ho and Salimans 2022, Eq. 6]
-
-    scale 0 is plain conditional sampling. Stated there for eps; x0_hat is affine in eps, so it is the same rule,
-    as long as the mixture is clamped and not its parts.
-    """
-
-    def denoise(x_t: Tensor, t: Tensor) -> Tensor:
-        with_label = conditional(x_t, t)
-        return with_label + scale * (with_label - unconditional(x_t, t))
-
-    return denoise
+Times = Sequence[int] | None  # those to visit, falling; None means all from T to 0
+Generator = torch.Generator | None
+Answer = tuple[Tensor, Tensor]  # a time t (B,), and the x0_hat that was the answer then
 
 
 def ddpm_step(
@@ -80,12 +64,7 @@ def ddim_step(
 
 
 def dpm_solver_step(
-    schedule: Schedule,
-    x_t: Tensor,
-    t: Tensor,
-    t_prev: Tensor,
-    x0_hat: Tensor,
-    earlier: tuple[Tensor, Tensor] | None = None,
+    schedule: Schedule, x_t: Tensor, t: Tensor, t_prev: Tensor, x0_hat: Tensor, earlier: Answer | None = None
 ) -> Tensor:
     """DPM-Solver++(2M): x_{t_prev} = (sigma_prev / sigma_t) x_t + sqrt(alpha_bar_prev) (1 - exp(-h)) D,
 
@@ -113,48 +92,47 @@ def dpm_solver_step(
 
 @torch.no_grad()
 def ancestral(
-    denoise: Denoise,
-    schedule: Schedule,
-    x_T: Tensor,
-    variance: Variance = beta_tilde,
-    generator: torch.Generator | None = None,
-) -> Steps:
-    """Algorithm 2: yields (T, x_T), (T - 1, x_{T-1}), ..., (0, x_0).   [Ho 2020, Algorithm 2]
+    denoise: Denoise, schedule: Schedule, x_T: Tensor, times: Times = None, *,
+    variance: Variance = beta_tilde, generator: Generator = None,
+) -> Steps:  # fmt: skip
+    """Algorithm 2 along falling `times` to 0, by default all: yields (t, x_t) for each. [Ho 2020, Algorithm 2]
 
-    variance is beta_tilde if not told otherwise (the paper's code takes beta on CIFAR-10). Nothing is clamped but by
-    `denoise`: see `clamped`.
+    Where times are left out, a step is that of the respaced chain (chapter 2, Eq. 2.10). variance is beta_tilde if not
+    told otherwise (the paper's code takes beta on CIFAR-10). Nothing is clipped but by `denoise`.
     """
-    x = x_T
-    yield schedule.T, x
-    for t in range(schedule.T, 0, -1):
-        times = _everyone(t, x)
-        x = ddpm_step(schedule, x, times, denoise(x, times), _noise(x, generator), variance)
-        yield t - 1, x
+    times = _road(schedule, times)
+    x, chain = x_T, respaced(schedule, times)
+    yield times[0], x
+    for k, (t, t_prev) in zip(range(chain.T, 0, -1), pairwise(times), strict=True):
+        x0_hat, z = denoise(x, _everyone(t, x)), standard_normal(x, generator)
+        x = ddpm_step(chain, x, _everyone(k, x), x0_hat, z, variance)
+        yield t_prev, x
 
 
 @torch.no_grad()
 def ddim(
-    denoise: Denoise,
-    schedule: Schedule,
-    x_T: Tensor,
-    times: Sequence[int],
-    eta: float = 0.0,
-    generator: torch.Generator | None = None,
-) -> Steps:
-    """Along falling `times` (see `even_times`): yields (t, x_t) for each, to the last one.  [Song 2021, Eq. 12]"""
-    x = x_T
+    denoise: Denoise, schedule: Schedule, x_T: Tensor, times: Times = None, *,
+    eta: float = 0.0, generator: Generator = None,
+) -> Steps:  # fmt: skip
+    """Along falling `times`, by default all: yields (t, x_t) for each; random where eta > 0.  [Song 2021, Eq. 12]"""
+    x, times = x_T, _road(schedule, times)
     yield times[0], x
     for t, t_prev in pairwise(times):
         now, prev = _everyone(t, x), _everyone(t_prev, x)
-        z = _noise(x, generator) if eta else torch.zeros_like(x)
+        z = standard_normal(x, generator) if eta else torch.zeros_like(x)
         x = ddim_step(schedule, x, now, prev, denoise(x, now), z, eta)
         yield t_prev, x
 
 
 @torch.no_grad()
-def dpm_solver(denoise: Denoise, schedule: Schedule, x_T: Tensor, times: Sequence[int]) -> Steps:
-    """Along falling `times`: yields (t, x_t); deterministic once x_T is drawn.  [Lu 2022, Algorithm 2]"""
-    x, earlier = x_T, None
+def dpm_solver(
+    denoise: Denoise, schedule: Schedule, x_T: Tensor, times: Times = None, *, generator: Generator = None
+) -> Steps:
+    """Along falling `times`: yields (t, x_t); nothing is random once x_T is drawn, so no generator is used.
+
+    [Lu 2022, Algorithm 2]
+    """
+    x, earlier, times = x_T, None, _road(schedule, times)
     yield times[0], x
     for t, t_prev in pairwise(times):
         now, prev = _everyone(t, x), _everyone(t_prev, x)
@@ -164,26 +142,76 @@ def dpm_solver(denoise: Denoise, schedule: Schedule, x_T: Tensor, times: Sequenc
         yield t_prev, x
 
 
-def even_times(schedule: Schedule, steps: int) -> list[int]:
-    """steps + 1 times from T down to 0, evenly spaced: the road of a sampler that calls the network `steps` times."""
-    if not 1 <= steps <= schedule.T:
-        raise ValueError(f"need between 1 and T = {schedule.T} steps, but got {steps}.")
-    return [round(schedule.T * (1 - k / steps)) for k in range(steps + 1)]
-
-
-def last(steps: Iterable[tuple[int, Tensor]]) -> Tensor:
+def final(steps: Iterable[tuple[int, Tensor]]) -> Tensor:
     """Run a sampler to its end and return the last x_t: x_0, if its times end at 0."""
     return deque(steps, maxlen=1).pop()[1]
 
 
+SAMPLERS: dict[str, Callable[..., Steps]] = {
+    "dpm": dpm_solver, "ddim": ddim, "ddim1": partial(ddim, eta=1.0), "ddpm": ancestral,
+}  # fmt: skip
+
+
+def trajectory(
+    model: Model,
+    n: int = 64,
+    *,
+    labels: Tensor | None = None,
+    steps: int = 20,
+    sampler: str = "dpm",
+    guidance: float = 0.0,
+    generator: Generator = None,
+    device: str | torch.device = "cpu",
+) -> Steps:
+    """Draw n images and yield (t, x_t) on the way, x_t (n, C, H, W).
+
+    labels    (n,), tokens of n captions, or None
+    steps     network calls, at times evenly spaced
+    sampler   one of SAMPLERS: "dpm", "ddim", "ddim1" (eta = 1) or "ddpm"
+    guidance  0 is plain conditional sampling
+    The network moves to `device`. Warns of a schedule whose x_T remembers x_0: sampling starts from noise.
+    Raises ValueError for another sampler, for labels that the network has not learned, and for guidance without any.
+    """
+    if sampler not in SAMPLERS:
+        raise ValueError(f"need one of the samplers {', '.join(SAMPLERS)}, but got {sampler!r}.")
+    network = model.network.to(device, memory_format=torch.channels_last)
+    check_terminal_snr(model.schedule)
+    if labels is not None:
+        network.check_labels(labels, n)
+    x_T = standard_normal(torch.empty(n, network.in_channels, *model.about["size"], device=device), generator)
+    times = timesteps.uniform(model.schedule, steps)
+    return SAMPLERS[sampler](model.denoiser(labels, guidance), model.schedule, x_T, times, generator=generator)
+
+
+def draw(
+    model: Model, n: int = 64, *, at_once: int = 250, seed: int = 0, labels: Tensor | None = None, **how
+) -> Tensor:
+    """n finished images (n, C, H, W) uint8, made `at_once` at a time; `how` as in `trajectory`."""
+    return torch.cat(list(draw_batches(model, n, at_once=at_once, seed=seed, labels=labels, **how)))
+
+
+def draw_batches(
+    model: Model, n: int, *, at_once: int = 250, seed: int = 0, labels: Tensor | None = None, **how
+) -> Iterator[Tensor]:
+    """The images of `draw`, yielded as they are finished, (at most `at_once`, C, H, W) at a time."""
+    for first in range(0, n, at_once):
+        size = min(at_once, n - first)
+        mine = None if labels is None else labels[first : first + size]
+        yield to_uint8(final(trajectory(model, size, labels=mine, generator=seeded(seed, first), **how))).cpu()
+
+
+def balanced_labels(n: int, num_classes: int) -> Tensor:
+    """Labels 0, 1, 2, ..., 0, 1, 2, ...: n of them, equally many of each."""
+    return torch.arange(n) % num_classes
+
+
+def _road(schedule: Schedule, times: Times) -> list[int]:
+    """The times to visit, as whole numbers; by default every one from T to 0."""
+    return timesteps.uniform(schedule, schedule.T) if times is None else [int(t) for t in times]
+
+
 def _everyone(t: int, x: Tensor) -> Tensor:
     return torch.full((len(x),), t)
-
-
-def _noise(x: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Drawn where the generator lives, so that one seed gives one picture on every device."""
-    device = x.device if generator is None else generator.device
-    return torch.randn(x.shape, generator=generator, dtype=x.dtype, device=device).to(x.device)
 
 
 def _backwards(t: Tensor, t_prev: Tensor) -> None:

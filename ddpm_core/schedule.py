@@ -45,7 +45,7 @@ class Schedule:
         return torch.cat([torch.zeros(1, dtype=torch.float64), posterior])
 
     @cached_property
-    def posterior_x0(self) -> Tensor:
+    def posterior_mean_coef_x0(self) -> Tensor:
         """What the posterior's mean takes of x_0, sqrt(alpha_bar_{t-1}) beta_t / (1 - alpha_bar_t).  [Ho 2020, Eq. 7]
 
         Row t for t in 1..T; row 1 is 1, and row 0, where there is no step back, is nan.
@@ -53,7 +53,7 @@ class Schedule:
         return _after_clean(self.alpha_bar[:-1].sqrt() * self.beta[1:] / (1 - self.alpha_bar[1:]))
 
     @cached_property
-    def posterior_x_t(self) -> Tensor:
+    def posterior_mean_coef_xt(self) -> Tensor:
         """What it takes of x_t, sqrt(alpha_t) (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t): 0 at t = 1.  [Eq. 7]"""
         return _after_clean(self.alpha[1:].sqrt() * (1 - self.alpha_bar[:-1]) / (1 - self.alpha_bar[1:]))
 
@@ -84,7 +84,7 @@ def linear(T: int = 1000, beta_1: float = 1e-4, beta_T: float = 0.02) -> Schedul
     The defaults are the paper's. They are taken as given, whatever T is: fewer steps with the same betas leave signal
     in x_T.
     """
-    return from_betas(torch.linspace(beta_1, beta_T, _at_least_one(T), dtype=torch.float64))
+    return from_betas(torch.linspace(beta_1, beta_T, at_least_one(T), dtype=torch.float64))
 
 
 def cosine(T: int = 1000, s: float = 0.008, beta_max: float = 0.999) -> Schedule:
@@ -120,21 +120,24 @@ def respaced(schedule: Schedule, times: Sequence[int]) -> Schedule:
 
     beta'_k = 1 - alpha_bar_{t_k} / alpha_bar_{t_{k-1}}.   [Nichol and Dhariwal 2021, Section 4; chapter 2, Eq. 2.10]
 
-    times: whole numbers from 0 to T, rising or falling, as `sampler.even_times` gives them. Time k of the result is t_k
-    of `schedule`, and a network that was trained on that must be told t_k. Raises ValueError for other times.
+    times: whole numbers from 0 up to T or less, rising or falling, as `timesteps.uniform` gives them. Time k of the
+    result is t_k of `schedule`, and a network that was trained on that must be told t_k. ValueError for other times.
     """
     road = torch.as_tensor(times)
     if road.ndim == 1 and len(road) > 1 and road[0] > road[-1]:
         road = road.flip(0)
-    if road.ndim != 1 or road.is_floating_point() or (road.diff() < 1).any() or [*road[[0, -1]]] != [0, schedule.T]:
-        raise ValueError(f"need whole times from 0 to T = {schedule.T}, rising or falling, but got {times!s:.60}.")
+    whole = road.ndim == 1 and not road.is_floating_point() and len(road) > 1 and (road.diff() > 0).all()
+    if not whole or road[0] != 0 or road[-1] > schedule.T:
+        raise ValueError(f"need whole times between 0 and T = {schedule.T}, and 0 itself, but got {times!s:.60}.")
+    if len(road) == schedule.T + 1:
+        return schedule
     kept = schedule.alpha_bar[road]
     return from_betas(1 - kept[1:] / kept[:-1])
 
 
 def _from_alpha_bar(alpha_bar: Callable[[float], float], T: int, beta_max: float) -> Schedule:
     """beta_t = 1 - alpha_bar(t/T) / alpha_bar((t-1)/T), cut off at beta_max.  [chapter 2, Eq. 2.6]"""
-    curve = [alpha_bar(t / T) for t in range(_at_least_one(T) + 1)]
+    curve = [alpha_bar(t / T) for t in range(at_least_one(T) + 1)]
     if 0 in curve[:-1]:
         raise ValueError(f"need signal at every time before T = {T}, but alpha_bar_{curve.index(0)} is 0.")
     return from_betas([min(1 - now / before, beta_max) for before, now in pairwise(curve)])
@@ -145,7 +148,8 @@ def _after_clean(rows: Tensor) -> Tensor:
     return torch.cat([torch.full((1,), torch.nan, dtype=torch.float64), rows])
 
 
-def _at_least_one(T: int) -> int:
+def at_least_one(T: int) -> int:
+    """T itself. Raises ValueError unless it is a whole number of at least 1."""
     if not isinstance(T, int) or T < 1:
         raise ValueError(f"need a whole number of steps T of at least 1, but got {T!r}.")
     return T

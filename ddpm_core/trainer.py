@@ -1,6 +1,6 @@
 """The training loop. It knows batches, a loss and an optimiser; nothing of diffusion.
 
-A `State` is what training changes; `run` moves it on and yields `Progress`; `save` and `resume` keep it on disk.
+A `TrainState` is what training changes; `run` moves it on and yields `Progress`; `save` and `resume` keep it on disk.
 Devices, mixed precision and many processes are accelerate's business, the moving average is torch's.
 """
 
@@ -8,7 +8,6 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import torch
 from accelerate import Accelerator
@@ -16,36 +15,18 @@ from accelerate.utils import GradientAccumulationPlugin
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from .devices import check_device, check_precision
-from .mishaps import halve_scale, held_back, in_plain_words, not_finite
-from .state import State, own_dropout, resume, save
+from ddpm_core.diffusion.model import Model
+from ddpm_core.diffusion.prediction import Prediction
+from ddpm_core.schedule import Schedule
+from ddpm_core.training.devices import check_device, check_precision
+from ddpm_core.training.failures import defer_signals, explain_errors, halve_scale, not_finite
+from ddpm_core.training.progress import BatchAt, Progress
+from ddpm_core.training.state import TrainState, own_dropout, resume, save
 
 __all__ = [
-    "Progress", "State", "averaged", "check_device", "constant", "cosine", "parts_of", "resume", "run", "save", "start",
+    "Progress", "TrainState", "check_device", "cosine_decay", "ema_model", "model", "no_decay", "parts_of", "resume",
+    "run", "save", "start",
 ]  # fmt: skip
-
-BatchAt = Callable[[int], tuple[Tensor, ...]]  # step -> the tensors of that step's batch, each (B, ...)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What `run` yields: how far it is, and the means since the last report.
-
-    step, images   so far; `images` counts those of all processes
-    loss           mean since the last report
-    seconds        of training so far, without what the caller does between reports
-    fraction       share done, 0..1
-    lr             learning rate of the last step
-    grad_norm      length of the gradient before it is cut to 1, mean since the last report
-    """
-
-    step: int
-    loss: float
-    images: int
-    seconds: float
-    fraction: float
-    lr: float
-    grad_norm: float
 
 
 def start(
@@ -56,8 +37,8 @@ def start(
     ema_decay: float = 0.999,  # the paper's 0.9999 averages over 10,000 steps, more than a small run has
     mixed_precision: str = "no",  # "fp16", "bf16", or "auto" for the one that pays on this device
     device: str | None = None,  # None: a GPU if there is one
-) -> State:
-    """A fresh `State` for this network, to be trained by Adam.   [Kingma and Ba 2015; chapter 8, Eqs. 8.1 and 8.4]
+) -> TrainState:
+    """A fresh `TrainState` for this network, to be trained by Adam.   [Kingma and Ba 2015; chapter 8, Eqs. 8.1 and 8.4]
 
     Raises ValueError for a device that is not there, or is not the one that this process already trains on: accelerate
     settles on one device for a process.
@@ -76,21 +57,21 @@ def start(
     optimizer = torch.optim.Adam(net.parameters(), lr=lr, betas=(0.9, 0.99), fused=True)
     net, optimizer = accelerator.prepare(net, optimizer)
     own_dropout(accelerator)
-    return State(net, ema, optimizer, accelerator, lr, warmup)
+    return TrainState(net, ema, optimizer, accelerator, lr, warmup)
 
 
-def cosine(done: float) -> float:
+def cosine_decay(done: float) -> float:
     """From 1 at the beginning to 0.02 at the end, so that the weights come to rest.   [chapter 8, Eq. 8.2]"""
     return 0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2
 
 
-def constant(done: float) -> float:
+def no_decay(done: float) -> float:
     """Always 1, as in the paper, which leaves the rest to the moving average.   [Ho 2020, Appendix B]"""
     return 1.0
 
 
 def run(
-    state: State,
+    state: TrainState,
     batch_at: BatchAt,
     loss: Callable[..., Tensor],
     *,
@@ -98,7 +79,7 @@ def run(
     minutes: float | None = None,
     report_every: int = 10,
     accumulate: int = 1,
-    decay: Callable[[float], float] = cosine,
+    decay: Callable[[float], float] = cosine_decay,
 ) -> Iterator[Progress]:
     """Train until `steps` steps or `minutes` minutes in all; yields `Progress` every `report_every` steps.
 
@@ -129,7 +110,7 @@ def _run(state, batch_at, loss, steps, minutes, report_every, accumulate, decay)
     began, losses, norms, overflows = time.perf_counter() - state.seconds, [], [], 0
     state.net.train()
     state.optimizer.zero_grad()  # of what a step that was cut short has left
-    with held_back() as interrupted, in_plain_words(state, accumulate):
+    with defer_signals() as interrupted, explain_errors(state, accumulate):
         while (done := _fraction(state, steps, minutes)) < 1:
             lr = state.lr * min(1, (state.step + 1) / state.warmup) * decay(done)
             for group in state.optimizer.param_groups:
@@ -143,13 +124,13 @@ def _run(state, batch_at, loss, steps, minutes, report_every, accumulate, decay)
                 continue
             if seen_at_once and not norm.isfinite():
                 raise not_finite(state.step + 1, value, norm)
-            state.whole = False
+            state.consistent = False
             state.optimizer.step()
             state.optimizer.zero_grad()
             state.ema.update_parameters(accelerator.unwrap_model(state.net))
             state.step, state.images, overflows = state.step + 1, state.images + state.batch, 0
             state.seconds = time.perf_counter() - began
-            state.whole = True
+            state.consistent = True
             losses.append(value)
             norms.append(norm)
             fraction, stop = _fraction(state, steps, minutes), alone and interrupted()
@@ -163,7 +144,7 @@ def _run(state, batch_at, loss, steps, minutes, report_every, accumulate, decay)
     state.net.eval()
 
 
-def parts_of(state: State, batch: int, accumulate: int) -> int:
+def parts_of(state: TrainState, batch: int, accumulate: int) -> int:
     """How many parts this many images are taken in: processes x accumulate. Raises ValueError if they do not divide,
     or if the run began with another batch."""
     processes = state.accelerator.num_processes
@@ -176,22 +157,33 @@ def parts_of(state: State, batch: int, accumulate: int) -> int:
     return processes * accumulate
 
 
-def averaged(state: State) -> nn.Module:
+def ema_model(state: TrainState) -> nn.Module:
     """The network with its averaged weights: the one to sample from.   [Ho 2020, Appendix B; chapter 8, Eq. 8.4]"""
     return state.ema.module.eval()
+
+
+def model(state: TrainState, schedule: Schedule, prediction: Prediction, about: dict | None = None) -> Model:
+    """The averaged network with the schedule and the prediction that it was trained with, ready for `sampler.draw`.
+
+    The size of the images is that of the batches, if `about` does not say. Raises ValueError if neither does.
+    """
+    about = about or {}
+    if state.shape is None and "size" not in about:
+        raise ValueError('need a network that has seen a batch, or its image size as about={"size": (H, W)}.')
+    return Model(ema_model(state), schedule, prediction, {"size": list((state.shape or ())[-2:])} | about)
 
 
 # ---- small parts -----------------------------------------------------------------------------------------------
 
 
-def _backward(state: State, batch: tuple[Tensor, ...], loss: Callable[..., Tensor], accumulate: int) -> Tensor:
+def _backward(state: TrainState, batch: tuple[Tensor, ...], loss: Callable[..., Tensor], accumulate: int) -> Tensor:
     """Leave the gradient of the batch's mean loss in the weights; returns the mean over this process's rows.
 
     The mean of equal parts' means is the mean of the whole. Processes take the mean of theirs, with the last part.
     """
     accelerator, mean = state.accelerator, 0.0
     parts = parts_of(state, len(batch[0]), accumulate)
-    state.batch = len(batch[0])
+    state.batch, state.shape = len(batch[0]), tuple(batch[0].shape[1:])
     for part in range(accumulate):
         first = accelerator.process_index * accumulate + part
         mine = [_placed(x[first::parts], accelerator.device) for x in batch]
@@ -204,7 +196,7 @@ def _backward(state: State, batch: tuple[Tensor, ...], loss: Callable[..., Tenso
     return mean
 
 
-def _report(state: State, losses: list[Tensor], norms: list[Tensor], asked: bool) -> tuple[float, float, bool]:
+def _report(state: TrainState, losses: list[Tensor], norms: list[Tensor], asked: bool) -> tuple[float, float, bool]:
     """Mean loss and mean gradient length since the last report, and whether any process was asked to stop.
 
     The only look at numbers that a GPU still computes (but for fp16's, whose gradients are looked at each step), and
@@ -238,5 +230,5 @@ def _placed(x: Tensor, device: torch.device) -> Tensor:
     return x.to(device) if x.is_floating_point() else x
 
 
-def _fraction(state: State, steps: int | None, minutes: float | None) -> float:
+def _fraction(state: TrainState, steps: int | None, minutes: float | None) -> float:
     return min(1.0, state.step / steps if steps is not None else state.seconds / (60 * minutes))

@@ -1,4 +1,4 @@
-"""The U-Net: torch only; it knows no schedule. What it is asked for and how its answer is used is decided elsewhere.
+"""The U-Net: torch only; it knows no schedule. What it predicts and how its output is used is decided elsewhere.
 
 Down: residual blocks, then half the resolution, and so on; a middle with attention; up the same stairs, each block
 meeting the picture that its twin left behind (the skip). Time, and class or caption, enter every block as a scale and
@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from . import told
+from ddpm_core.networks import conditioning
 
 
 class UNet(nn.Module):
-    """(x_t (B, C, H, W), t (B,), labels (B,) or tokens (B, told.LENGTH) or None) -> an image shaped like x_t.
+    """(x_t (B, C, H, W), t (B,), labels (B,) or tokens (B, MAX_WORDS) or None) -> an image shaped like x_t.
 
     in_channels  C of the images: 1, 3 or 4
     channels     width of each level; H and W halve from one level to the next
@@ -26,12 +26,12 @@ class UNet(nn.Module):
     attention    levels that attend, besides the middle; 0 is the top, None means the lowest (where pixels are few)
     patch        pixel-unshuffle stem: patch x patch pixels become channels, so that 32x32 starts at 16x16 (patch=2)
     num_classes  labels 0..num_classes-1; label num_classes means "none given" (for classifier-free guidance)
-    vocabulary   or the words of captions: labels are then `told.tokens(captions, vocabulary)`, "" means "none given"
+    vocabulary   or the words of captions: labels are then `encode(captions, vocabulary)`, "" means "none given"
     dropout      in each residual block; the paper uses 0.1 on CIFAR-10
     heads        of each attention   [Ho 2020, Appendix B; Nichol and Dhariwal 2021, Section 3.4; chapter 7]
 
     Set `net.checkpointing = True` to train in less memory and more time: of each block only what enters it is kept for
-    the way back, and the rest computed again there. Weights, answers and gradients are the same.   [Chen 2016]
+    the way back, and the rest computed again there. Weights, outputs and gradients are the same.   [Chen 2016]
     """
 
     checkpointing = False
@@ -68,7 +68,7 @@ class UNet(nn.Module):
         self.time = nn.Sequential(
             SinusoidalEmbedding(widths[0]), nn.Linear(widths[0], condition), nn.SiLU(), nn.Linear(condition, condition)
         )
-        self.label = told.encoder(num_classes, vocabulary, condition)
+        self.label = conditioning.encoder(num_classes, vocabulary, condition)
         self.stem = nn.Conv2d(in_channels * patch**2, widths[0], 3, padding=1)
         self.down, self.shrink, self.grow, self.up = (nn.ModuleList() for _ in range(4))
         for level, (n_in, n_out) in enumerate(pairwise([widths[0], *widths])):
@@ -123,6 +123,10 @@ class UNet(nn.Module):
         """Image sides must be multiples of this: every level below the first halves them once."""
         return self.patch * 2 ** (len(self.down) - 1)
 
+    def check_labels(self, labels: Tensor, n: int) -> None:
+        """Raises ValueError unless these are labels, or tokens, of n images that the network has learned."""
+        conditioning.check_labels(self.label, labels, n)
+
     def _check_input(self, x: Tensor, t: Tensor, labels: Tensor | None) -> None:
         if not x.is_floating_point():
             raise ValueError(
@@ -142,13 +146,8 @@ class UNet(nn.Module):
             raise ValueError(
                 f"need one time per image: t has shape {tuple(t.shape)}, but the batch has {len(x)} images."
             )
-        if labels is not None and self.label is None:
-            raise ValueError("this network was built without classes or captions, but got labels.")
-        if labels is not None and labels.shape != (len(x), *self.label.shape):
-            raise ValueError(
-                f"need one {self.label.unit} per image: labels have shape {tuple(labels.shape)}, "
-                f"but there are {len(x)} images."
-            )
+        if labels is not None:
+            conditioning.check_shape(self.label, labels, len(x))
 
 
 class ResidualBlock(nn.Module):
@@ -215,11 +214,6 @@ class SinusoidalEmbedding(nn.Module):
     def forward(self, t: Tensor) -> Tensor:
         angle = t[:, None].to(self.frequencies.dtype) * self.frequencies
         return torch.cat([angle.sin(), angle.cos()], dim=1)
-
-
-def parameter_count(net: nn.Module) -> int:
-    """Number of weights that training moves."""
-    return sum(p.numel() for p in net.parameters() if p.requires_grad)
 
 
 def _joined(block: nn.Module, condition: Tensor, *parts: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported: no 
 import pytest
 import torch
 
-from ddpm_core.exact import GaussianMixture
+from ddpm_core.diffusion.mixture import GaussianMixture
 
 torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts the tests in the background ignores it

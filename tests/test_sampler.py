@@ -1,5 +1,6 @@
 """Samplers: each step against diffusers, two papers against each other, whole chains in a world that can be solved."""
 
+import inspect
 import itertools
 import math
 
@@ -7,23 +8,21 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 
-from ddpm_core import exact, variance
-from ddpm_core.gaussian import eps_from_x0, kl, posterior_coefficients, product, q_posterior, q_sample, x0_from_eps
-from ddpm_core.predict import EPS, X0, V
-from ddpm_core.sampler import (
-    ancestral,
-    clamped,
-    ddim,
-    ddim_step,
-    ddpm_step,
-    denoiser,
-    dpm_solver,
-    dpm_solver_step,
-    even_times,
-    guided,
-    last,
-)  # fmt: skip
-from ddpm_core.schedule import cosine, from_betas, linear
+from ddpm_core.diffusion import mixture, variance
+from ddpm_core.diffusion.gaussian import (
+    eps_from_x0,
+    kl,
+    posterior_coefficients,
+    product_of_gaussians,
+    q_posterior,
+    q_sample,
+    x0_from_eps,
+)
+from ddpm_core.diffusion.guidance import guided  # fmt: skip
+from ddpm_core.diffusion.prediction import EPS, X0, V, clip_denoised, denoiser
+from ddpm_core.diffusion.timesteps import uniform
+from ddpm_core.sampler import SAMPLERS, ancestral, ddim, ddim_step, ddpm_step, dpm_solver, dpm_solver_step, final
+from ddpm_core.schedule import cosine, from_betas, linear, respaced
 
 SCHEDULES = pytest.mark.parametrize("schedule", [linear(), cosine(200)], ids=repr)
 KINDS = {EPS: "epsilon", X0: "sample", V: "v_prediction"}
@@ -110,7 +109,7 @@ def test_ddim_step_is_that_of_diffusers(schedule, eta, calls, noisy, peer):
 @pytest.mark.parametrize("calls", [1, 2, 5, 20, 40])
 @pytest.mark.filterwarnings("ignore:__array__ implementation")  # diffusers hands tensors to numpy
 def test_dpm_solver_chain_is_that_of_diffusers(schedule, calls, normal, mixture, peer):
-    times = even_times(schedule, calls)
+    times = uniform(schedule, calls)
     theirs = peer(
         DPMSolverMultistepScheduler, schedule, algorithm_type="dpmsolver++", solver_order=2, solver_type="midpoint",
         final_sigmas_type="zero", prediction_type="sample", thresholding=False,
@@ -121,7 +120,7 @@ def test_dpm_solver_chain_is_that_of_diffusers(schedule, calls, normal, mixture,
     chain = dpm_solver(mixture.denoiser(schedule), schedule, x_T, times)
     assert next(chain)[0] == schedule.T
     for t, (_, ours) in zip(times[:-1], chain, strict=True):
-        x0_hat = mixture.denoise(schedule, x, torch.full((6,), t))
+        x0_hat = mixture.posterior_mean(schedule, x, torch.full((6,), t))
         x = theirs.step(x0_hat, t - 1, x).prev_sample
         assert x.dtype == torch.float64
         torch.testing.assert_close(ours, x, rtol=1e-5, atol=1e-5)  # it computes each step in float32
@@ -198,13 +197,13 @@ N, STEPS = 6000, 250
 
 def chains():
     schedule = cosine(STEPS)
-    times = even_times(schedule, STEPS)
+    times = uniform(schedule, STEPS)
     return {
-        "ancestral, beta_tilde": lambda d, x, g: ancestral(d, schedule, x, variance.beta_tilde, g),
-        "ancestral, beta": lambda d, x, g: ancestral(d, schedule, x, variance.beta, g),
+        "ancestral, beta_tilde": lambda d, x, g: ancestral(d, schedule, x, variance=variance.beta_tilde, generator=g),
+        "ancestral, beta": lambda d, x, g: ancestral(d, schedule, x, variance=variance.beta, generator=g),
         "ddim": lambda d, x, g: ddim(d, schedule, x, times),
-        "ddim, eta 1": lambda d, x, g: ddim(d, schedule, x, times, 1.0, g),
-        "dpm_solver, 40 steps": lambda d, x, g: dpm_solver(d, schedule, x, even_times(schedule, 40)),
+        "ddim, eta 1": lambda d, x, g: ddim(d, schedule, x, times, eta=1.0, generator=g),
+        "dpm_solver, 40 steps": lambda d, x, g: dpm_solver(d, schedule, x, uniform(schedule, 40)),
     }
 
 
@@ -213,7 +212,7 @@ def test_the_sampler_recovers_the_data(name, mixture):
     """Exact denoiser in, the data's moments out: no training, no excuse. Bounds: four standard errors of N points."""
     schedule, generator = cosine(STEPS), torch.Generator().manual_seed(5)
     x_T = torch.randn(N, 2, generator=generator, dtype=torch.float64)
-    x0 = last(chains()[name](mixture.denoiser(schedule), x_T, generator))
+    x0 = final(chains()[name](mixture.denoiser(schedule), x_T, generator))
     assert x0.shape == (N, 2) and x0.dtype == torch.float64
     error = 4 / math.sqrt(N)
     std = mixture.covariance.diag().sqrt()
@@ -222,14 +221,14 @@ def test_the_sampler_recovers_the_data(name, mixture):
     real = mixture.sample(100_000) - mixture.mean
     products = real[:, :, None] * real[:, None, :]
     assert ((torch.cov(x0.T) - mixture.covariance).abs() < error * products.std(0)).all()
-    share = mixture.modes(schedule, x0, torch.zeros(N, dtype=torch.long)).mean(0)
+    share = mixture.responsibilities(schedule, x0, torch.zeros(N, dtype=torch.long)).mean(0)
     weights = mixture.weights
     assert ((share - weights).abs() < error * (weights * (1 - weights)).sqrt()).all()
 
 
 def error_of(solver, mixture, schedule, steps, x, fine):
     """Mean distance from where a very fine chain arrives: from 0.9 T down to 0.1 T, where both are smooth."""
-    return (last(solver(mixture.denoiser(schedule), schedule, x, road(schedule, steps))) - fine).abs().mean().item()
+    return (final(solver(mixture.denoiser(schedule), schedule, x, road(schedule, steps))) - fine).abs().mean().item()
 
 
 def road(schedule, steps):
@@ -239,7 +238,7 @@ def road(schedule, steps):
 @pytest.mark.parametrize(("solver", "order"), [(ddim, 1), (dpm_solver, 2)], ids=["ddim", "dpm_solver"])
 def test_the_error_falls_at_the_solvers_order_when_steps_double(solver, order, mixture, normal):
     schedule, x = cosine(10_240), normal(200, 2)
-    fine = last(dpm_solver(mixture.denoiser(schedule), schedule, x, road(schedule, 1024)))
+    fine = final(dpm_solver(mixture.denoiser(schedule), schedule, x, road(schedule, 1024)))
     errors = [error_of(solver, mixture, schedule, steps, x, fine) for steps in (32, 64, 128)]
     rates = [math.log2(a / b) for a, b in itertools.pairwise(errors)]
     assert all(abs(rate - order) < 0.3 for rate in rates), (errors, rates)
@@ -256,7 +255,7 @@ def test_a_sampler_yields_every_time_down_to_0(mixture, normal):
     for chain in (ddim(denoise, schedule, x, [20, 7, 3, 0]), dpm_solver(denoise, schedule, x, [20, 7, 3, 0])):
         steps = list(chain)
         assert [t for t, _ in steps] == [20, 7, 3, 0] and torch.equal(steps[0][1], x)
-        assert torch.equal(last(steps), steps[-1][1])
+        assert torch.equal(final(steps), steps[-1][1])
 
 
 def test_a_sampler_asks_once_a_step_and_for_the_time_it_stands_at(normal):
@@ -272,8 +271,44 @@ def test_a_sampler_asks_once_a_step_and_for_the_time_it_stands_at(normal):
             asked.append(t.tolist())
             return 0 * x_t
 
-        last(make(denoise, normal(2, 2)))
+        final(make(denoise, normal(2, 2)))
         assert asked == [[t, t] for t in times]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS.values(), ids=SAMPLERS)
+def test_all_samplers_are_called_alike(sampler, mixture, normal):
+    parameters = inspect.signature(sampler).parameters
+    assert list(parameters)[:4] == ["denoise", "schedule", "x_T", "times"]
+    keywords = {name for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+    assert keywords >= {"generator"} and set(parameters) - keywords == {"denoise", "schedule", "x_T", "times"}
+    schedule = linear(12, 0.01, 0.2)
+    steps = list(sampler(mixture.denoiser(schedule), schedule, normal(3, 2), generator=torch.Generator()))
+    assert [t for t, _ in steps] == list(range(12, -1, -1))  # by default every time
+
+
+@pytest.mark.parametrize("times", [[20, 13, 7, 2, 1, 0], [13, 7, 0]])
+def test_ancestral_sampling_of_some_times_is_ddim_with_eta_one(times, mixture, normal):
+    """Two papers agree, also where times are left out or the chain begins in its middle."""
+    schedule, x = cosine(20), normal(5, 2)
+    chains = [
+        list(sampler(mixture.denoiser(schedule), schedule, x, times, generator=torch.Generator().manual_seed(4), **how))
+        for sampler, how in ((ancestral, {}), (ddim, {"eta": 1.0}))
+    ]
+    for (t, ours), (t_too, theirs) in zip(*chains, strict=True):
+        assert t == t_too
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("width", [variance.beta, variance.beta_tilde])
+def test_ancestral_sampling_of_some_times_is_that_of_the_respaced_chain(width, mixture, normal):
+    schedule, x, times = linear(50, 0.01, 0.2), normal(4, 2), [50, 31, 12, 5, 0]
+    short, told = respaced(schedule, times), torch.tensor(times[::-1])
+    denoise = mixture.denoiser(schedule)
+    ours = ancestral(denoise, schedule, x, times, variance=width, generator=torch.Generator().manual_seed(5))
+    theirs = ancestral(
+        lambda x_t, k: denoise(x_t, told[k]), short, x, variance=width, generator=torch.Generator().manual_seed(5)
+    )
+    torch.testing.assert_close(final(ours), final(theirs), rtol=0, atol=0)
 
 
 def test_a_generator_makes_a_chain_repeatable(mixture, normal):
@@ -281,16 +316,16 @@ def test_a_generator_makes_a_chain_repeatable(mixture, normal):
     denoise = mixture.denoiser(schedule)
     for make in (
         lambda g: ancestral(denoise, schedule, x, generator=g),
-        lambda g: ddim(denoise, schedule, x, even_times(schedule, 10), 1.0, g),
+        lambda g: ddim(denoise, schedule, x, uniform(schedule, 10), eta=1.0, generator=g),
     ):
-        a, b, c = (last(make(torch.Generator().manual_seed(seed))) for seed in (1, 1, 2))
+        a, b, c = (final(make(torch.Generator().manual_seed(seed))) for seed in (1, 1, 2))
         assert torch.equal(a, b) and not torch.equal(a, c)
-    assert torch.equal(*(last(ddim(denoise, schedule, x, even_times(schedule, 10))) for _ in range(2)))
+    assert torch.equal(*(final(ddim(denoise, schedule, x, uniform(schedule, 10))) for _ in range(2)))
 
 
 def test_a_sampler_keeps_no_gradient(normal):
     x, scale = normal(2, 2), torch.ones((), requires_grad=True)
-    assert not last(ancestral(lambda x_t, t: scale * x_t, linear(5), x)).requires_grad
+    assert not final(ancestral(lambda x_t, t: scale * x_t, linear(5), x)).requires_grad
 
 
 def test_the_last_answer_is_the_result(normal):
@@ -301,14 +336,14 @@ def test_the_last_answer_is_the_result(normal):
         ddim(lambda x_t, t: answer, schedule, x, [20, 10, 0]),
         dpm_solver(lambda x_t, t: answer, schedule, x, [20, 10, 0]),
     ):
-        torch.testing.assert_close(last(chain), answer, rtol=0, atol=1e-12)
+        torch.testing.assert_close(final(chain), answer, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("T", [1, 2, 7, 60, 1000])
 def test_even_times_fall_from_T_to_0_in_even_strides(T):
     schedule = linear(T)
     for steps in range(1, T + 1, 1 if T < 100 else 7):
-        times = even_times(schedule, steps)
+        times = uniform(schedule, steps)
         assert len(times) == steps + 1 and times[0] == T and times[-1] == 0
         strides = [a - b for a, b in itertools.pairwise(times)]
         assert min(strides) >= 1 and max(strides) - min(strides) <= 2
@@ -330,8 +365,8 @@ def test_a_denoiser_turns_the_answer_into_x0_and_clamps_it(schedule, predict, no
     plain = denoiser(net, schedule, predict)
     for denoise, wanted in (
         (plain, x0),
-        (clamped(plain), x0.clamp(-1, 1)),
-        (clamped(plain, 0.25), x0.clamp(-0.25, 0.25)),
+        (clip_denoised(plain), x0.clamp(-1, 1)),
+        (clip_denoised(plain, 0.25), x0.clamp(-0.25, 0.25)),
     ):
         torch.testing.assert_close(denoise(x_t, t), wanted, rtol=0, atol=1e-9)
 
@@ -361,7 +396,7 @@ def test_guidance_of_x0_is_guidance_of_the_noise(noisy, normal):
 @pytest.mark.parametrize("steps", [0, -1, 11])
 def test_more_steps_than_times_are_refused(steps):
     with pytest.raises(ValueError, match=f"between 1 and T = 10 steps, but got {steps}"):
-        even_times(linear(10), steps)
+        uniform(linear(10), steps)
 
 
 @pytest.mark.parametrize("step", [ddim_step, dpm_solver_step], ids=["ddim", "dpm_solver"])
@@ -442,7 +477,7 @@ def test_a_step_is_that_of_the_papers_algorithm_2(schedule, noisy, normal):
 
 def test_the_clamp_brings_every_answer_closer_to_every_image(normal):
     image, answer = normal(5000).clamp(-1, 1), 3 * normal(5000)
-    held = clamped(lambda x_t, t: answer)(answer, None)
+    held = clip_denoised(lambda x_t, t: answer)(answer, None)
     assert ((held - image).abs() <= (answer - image).abs()).all()
     assert ((held - image).abs() < (answer - image).abs())[answer.abs() > 1].all()
     assert torch.equal(held[answer.abs() <= 1], answer[answer.abs() <= 1])
@@ -450,9 +485,9 @@ def test_the_clamp_brings_every_answer_closer_to_every_image(normal):
 
 def linear_world(schedule, std):
     """Data N(0, std^2), the true variances V_0..V_T, and the factors a_1..a_T of the perfect steps back."""
-    world, t = exact.mixture([1.0], [[0.0]], std), torch.arange(1, schedule.T + 1)
+    world, t = mixture.isotropic([1.0], [[0.0]], std), torch.arange(1, schedule.T + 1)
     one = torch.ones(schedule.T, 1, dtype=torch.float64)
-    shrinks = ddpm_step(schedule, one, t, world.denoise(schedule, one, t), torch.zeros_like(one))[:, 0]
+    shrinks = ddpm_step(schedule, one, t, world.posterior_mean(schedule, one, t), torch.zeros_like(one))[:, 0]
     return world, schedule.alpha_bar * std**2 + 1 - schedule.alpha_bar, shrinks
 
 
@@ -464,7 +499,7 @@ def test_the_variance_of_a_linear_chain_follows_its_recursion(schedule, std):
     torch.testing.assert_close(shrinks, schedule.alpha[1:].sqrt() * true[:-1] / true[1:], rtol=1e-9, atol=0)
     chains, generator = 2000, torch.Generator().manual_seed(3)
     x_T = 1.5 * torch.randn(chains, 1, generator=generator, dtype=torch.float64)
-    v, walk = x_T.var(), ancestral(world.denoiser(schedule), schedule, x_T, variance.beta, generator)
+    v, walk = x_T.var(), ancestral(world.denoiser(schedule), schedule, x_T, variance=variance.beta, generator=generator)
     for t, x in itertools.islice(walk, 1, None):
         v = shrinks[t] ** 2 * v + (schedule.beta[t + 1] if t > 0 else 0)  # row t of the factors is the step to t
         assert abs(x.var() / v - 1) < 4 * math.sqrt(2 / chains)
@@ -500,7 +535,7 @@ def test_a_chain_forgets_a_wrong_variance_down_to_the_share_of_the_picture(sched
 def narrow(t):
     """A world of one dimension with two modes and variance below 1, places for x_t, and times at each of them."""
     x = torch.linspace(-8, 8, 1601, dtype=torch.float64)[:, None]
-    return exact.mixture([0.3, 0.7], [[-0.6], [0.7]], std=0.3), x, torch.full((len(x),), t)
+    return mixture.isotropic([0.3, 0.7], [[-0.6], [0.7]], std=0.3), x, torch.full((len(x),), t)
 
 
 @SCHEDULES
@@ -510,7 +545,7 @@ def test_how_far_the_right_variance_lies_between_the_papers_two(schedule):
         world, x, now = narrow(t)
         share, _ = posterior_coefficients(schedule, now[:1], x[:1])
         likely = world.log_q(schedule, x, now).softmax(0)
-        true = schedule.beta_tilde[t] + share.item() ** 2 * likely @ world.spread(schedule, x, now)[:, 0]
+        true = schedule.beta_tilde[t] + share.item() ** 2 * likely @ world.posterior_variance(schedule, x, now)[:, 0]
         f = world.mmse(schedule, torch.tensor([t]))[0] / (1 - schedule.alpha_bar[t])
         between = schedule.beta_tilde[t] + f * (schedule.beta[t] - schedule.beta_tilde[t])
         torch.testing.assert_close(true, between, rtol=1e-6, atol=0)
@@ -518,7 +553,7 @@ def test_how_far_the_right_variance_lies_between_the_papers_two(schedule):
         gaussian_world = s2 / (schedule.alpha_bar[t] * s2 + 1 - schedule.alpha_bar[t])  # the best straight line
         assert 0 < f < gaussian_world < 1
         # asked for the noise: f is the squared error of the best answer over alpha_bar_t
-        noise = eps_from_x0(schedule, x, now, world.denoise(schedule, x, now))
+        noise = eps_from_x0(schedule, x, now, world.posterior_mean(schedule, x, now))
         best = 1 - likely @ noise[:, 0] ** 2
         torch.testing.assert_close(f, best / schedule.alpha_bar[t], rtol=1e-5, atol=1e-9)
 
@@ -533,8 +568,8 @@ def test_the_guess_of_today_is_the_mean_of_tomorrows(schedule):
             ln_jump = -((x_t - kept.sqrt() * x[:, 0]) ** 2) / (2 * (1 - kept))
             back = (world.log_q(schedule, x, then) + ln_jump).softmax(0)
             here = torch.full((1, 1), x_t, dtype=torch.float64)
-            today = world.denoise(schedule, here, torch.tensor([t]))[0, 0]
-            tomorrows = world.denoise(schedule, x, then)[:, 0]
+            today = world.posterior_mean(schedule, here, torch.tensor([t]))[0, 0]
+            tomorrows = world.posterior_mean(schedule, x, then)[:, 0]
             torch.testing.assert_close(back @ tomorrows, today, rtol=1e-7, atol=1e-9)
             assert (back @ (tomorrows - today) ** 2) > 1e-6  # though each of them differs
 
@@ -545,11 +580,13 @@ def test_in_a_linear_world_the_branches_of_a_chain_average_to_its_guess(schedule
     """Whatever the variance: prod a = sqrt(alpha_bar_t) s^2 / V_t, which is the guess; and sampled, in four errors."""
     std, t = 0.4, schedule.T // 3
     world, _, shrinks = linear_world(schedule, std)
-    guess = world.denoise(schedule, torch.ones(1, 1).double(), torch.tensor([t])).item()
+    guess = world.posterior_mean(schedule, torch.ones(1, 1).double(), torch.tensor([t])).item()
     assert shrinks[:t].prod().item() == pytest.approx(guess, rel=1e-9)
     x_t = torch.ones(500, 1).double()
     below = from_betas(schedule.beta[1 : t + 1])
-    ends = last(ancestral(world.denoiser(schedule), below, x_t, width, torch.Generator().manual_seed(6)))
+    ends = final(
+        ancestral(world.denoiser(schedule), below, x_t, variance=width, generator=torch.Generator().manual_seed(6))
+    )
     assert abs(ends.mean() - guess) < 4 * ends.std() / math.sqrt(500)
 
 
@@ -559,11 +596,11 @@ def test_what_is_decided_and_what_is_left_add_up(schedule):
     for t in (1, schedule.T // 3, schedule.T - 1):
         world, x, now = narrow(t)
         likely = world.log_q(schedule, x, now).softmax(0)
-        decided = likely @ (world.denoise(schedule, x, now)[:, 0] - world.mean[0]) ** 2
+        decided = likely @ (world.posterior_mean(schedule, x, now)[:, 0] - world.mean[0]) ** 2
         left = world.mmse(schedule, torch.tensor([t]))[0]
         torch.testing.assert_close(decided + left, world.covariance[0, 0], rtol=1e-6, atol=0)
         line, true, _ = linear_world(schedule, 0.4)
-        gain = line.denoise(schedule, torch.ones(1, 1).double(), torch.tensor([t])).item()
+        gain = line.posterior_mean(schedule, torch.ones(1, 1).double(), torch.tensor([t])).item()
         share = schedule.alpha_bar[t] * 0.4**2 / true[t]
         torch.testing.assert_close(gain**2 * true[t] / 0.4**2, share, rtol=1e-9, atol=0)
         torch.testing.assert_close(1 - line.mmse(schedule, torch.tensor([t]))[0] / 0.4**2, share, rtol=0, atol=1e-6)
@@ -608,7 +645,7 @@ def test_a_leap_of_ddim_with_eta_one_is_the_posterior_of_two_witnesses(schedule,
     x0, x_t, t, _ = (x[3:] for x in noisy(schedule))
     s = t // 3
     kept, share = (schedule.alpha_bar[t] / schedule.alpha_bar[s])[:, None], schedule.alpha_bar[s][:, None]
-    mean, variance = product(share.sqrt() * x0, 1 - share, x_t / kept.sqrt(), (1 - kept) / kept)
+    mean, variance = product_of_gaussians(share.sqrt() * x0, 1 - share, x_t / kept.sqrt(), (1 - kept) / kept)
     none, one = torch.zeros_like(x0), torch.ones_like(x0)
     torch.testing.assert_close(ddim_step(schedule, x_t, t, s, x0, none, 1.0), mean, rtol=0, atol=1e-9)
     of_z = ddim_step(schedule, none, t, s, none, one, 1.0)
@@ -649,7 +686,7 @@ def test_the_stretched_picture_decays_towards_the_guess_at_rate_one(mixture, nor
     """d(x / sqrt(alpha_bar)) / d lambda = x0_hat - x / sqrt(alpha_bar), by small steps of DDIM."""
     schedule, t = cosine(100_000), torch.tensor([90_000, 50_000, 10_000])
     x_t, root, half_log_snr = normal(3, 2), schedule.alpha_bar.sqrt()[:, None], 0.5 * schedule.snr.log()[:, None]
-    x0_hat = mixture.denoise(schedule, x_t, t)
+    x0_hat = mixture.posterior_mean(schedule, x_t, t)
     moved = ddim_step(schedule, x_t, t, t - 1, x0_hat, torch.zeros_like(x_t)) / root[t - 1] - x_t / root[t]
     slope = moved / (half_log_snr[t - 1] - half_log_snr[t])
     torch.testing.assert_close(slope, x0_hat - x_t / root[t], rtol=1e-3, atol=1e-3)
@@ -664,7 +701,7 @@ def test_in_a_gaussian_world_a_curve_keeps_its_place_in_the_spread(schedule, std
     missed = []
     for stride in (2, 1):
         chain = ddim(world.denoiser(schedule), schedule, one, [*range(t, s, -stride), s])
-        missed.append(abs(last(chain).item() - (true[s] / true[t]).sqrt().item()))
+        missed.append(abs(final(chain).item() - (true[s] / true[t]).sqrt().item()))
     assert missed[-1] < 0.02 and abs(missed[0] / missed[1] - 2) < 0.2
 
 
@@ -672,7 +709,7 @@ def test_the_curve_in_log_snr_is_where_a_fine_chain_leads(mixture, normal):
     """x_s = noise_s / noise_t x_t + noise_s int e^lambda x0_hat d lambda, by trapezia along a chain of many steps."""
     schedule, times = cosine(4000), list(range(3000, 799, -2))
     chain = [x for _, x in ddim(mixture.denoiser(schedule), schedule, normal(5, 2), times)]
-    answers = [mixture.denoise(schedule, x, torch.full((5,), t)) for x, t in zip(chain, times, strict=True)]
+    answers = [mixture.posterior_mean(schedule, x, torch.full((5,), t)) for x, t in zip(chain, times, strict=True)]
     e_lambda, noise = schedule.snr[times].sqrt(), (1 - schedule.alpha_bar[times]).sqrt()
     integral = torch.trapezoid(torch.stack(answers), e_lambda[:, None, None], dim=0)
     x_s = noise[-1] / noise[0] * chain[0] + noise[-1] * integral

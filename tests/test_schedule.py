@@ -8,8 +8,9 @@ import torch
 from diffusers import DDPMScheduler
 from diffusers.training_utils import compute_snr
 
-from ddpm_core.gaussian import q_posterior
-from ddpm_core.sampler import ddim_step, ddpm_step, even_times
+from ddpm_core.diffusion.gaussian import q_posterior
+from ddpm_core.diffusion.timesteps import uniform
+from ddpm_core.sampler import ddim_step, ddpm_step
 from ddpm_core.schedule import at, cosine, from_betas, linear, respaced, sigmoid
 
 ALL = pytest.mark.parametrize(
@@ -202,7 +203,7 @@ def test_stretched_betas_have_the_sum_of_the_long_chain_as_long_as_they_are_beta
 @pytest.mark.parametrize("schedule", [linear(), cosine(), sigmoid()], ids=repr)
 @pytest.mark.parametrize("steps", [1, 16, 200, 999])
 def test_respacing_keeps_alpha_bar_at_the_kept_times(schedule, steps):
-    times = even_times(schedule, steps)
+    times = uniform(schedule, steps)
     short = respaced(schedule, times)
     assert len(short.beta) == steps + 1
     torch.testing.assert_close(short.alpha_bar, schedule.alpha_bar[times].flip(0), rtol=0, atol=1e-13)
@@ -240,17 +241,23 @@ def test_a_step_of_a_respaced_chain_is_a_leap_of_the_long_one(normal):
 
 @pytest.mark.parametrize(
     "times",
-    [[], 5, [0], [1000], [1, 1000], [0, 999], [0, 1001], [0, 500, 500, 1000], [0, 600, 500, 1000], [0.0, 1000.0],
+    [[], 5, [0], [1000], [1, 1000], [0, 1001], [0, 500, 500, 1000], [0, 600, 500, 1000], [0.0, 1000.0],
      [[0, 1000]]],
 )  # fmt: skip
 def test_times_that_are_no_road_are_refused(times):
-    with pytest.raises(ValueError, match="need whole times from 0 to T = 1000, rising or falling, but got"):
+    with pytest.raises(ValueError, match="need whole times between 0 and T = 1000, and 0 itself, but got"):
         respaced(linear(), times)
+
+
+def test_a_road_that_begins_below_T_is_the_first_part_of_the_chain():
+    part = respaced(linear(), [600, 300, 0])
+    assert part.T == 2
+    torch.testing.assert_close(part.alpha_bar, linear().alpha_bar[[0, 300, 600]], rtol=1e-12, atol=0)
 
 
 def test_a_bad_road_of_many_times_is_named_in_short():
     with pytest.raises(ValueError) as error:
-        respaced(linear(), list(range(1000)))
+        respaced(linear(), list(range(1, 1001)))
     assert len(str(error.value)) < 140
 
 
@@ -300,3 +307,11 @@ def test_at_takes_an_empty_batch():
 def test_at_refuses_what_would_broadcast_wrongly(t, like, message):
     with pytest.raises(ValueError, match=message):
         at(linear(10).beta, t, like)
+
+
+@pytest.mark.parametrize("tau", [0.3, 0.9, 2.0])
+def test_the_temperature_of_the_sigmoid_divides_its_argument(tau):
+    """A sigmoid from -3 to 3 of temperature tau is one of temperature 1 from -3 / tau to 3 / tau."""
+    torch.testing.assert_close(
+        sigmoid(50, tau=tau).alpha_bar, sigmoid(50, start=-3 / tau, end=3 / tau).alpha_bar, rtol=1e-12, atol=0
+    )

@@ -14,11 +14,14 @@ import torch.nn.functional as F
 from accelerate.optimizer import AcceleratedOptimizer
 from torch import nn
 
-from ddpm_core import devices, recipe, trainer
-from ddpm_core.files import CheckpointError, read_tensors, write_tensors
-from ddpm_core.predict import V
+from ddpm_core import data, trainer
+from ddpm_core.data import rows_at
+from ddpm_core.diffusion.loss import objective
+from ddpm_core.diffusion.noise import seeded
+from ddpm_core.diffusion.prediction import V
 from ddpm_core.schedule import cosine
-from ddpm_core.seeds import rows_at, seeded
+from ddpm_core.storage.files import CheckpointError, read_tensors, write_tensors
+from ddpm_core.training import devices
 from ddpm_core.unet import UNet
 
 SCHEDULE = cosine(50)
@@ -36,8 +39,8 @@ def fresh(seed=0, **how):
 def diffusion(state, steps, report_every=10, loss=None, images=IMAGES, seed=0):
     if state.step == 0:
         torch.manual_seed(0)  # dropout draws from the global generator
-    batch_at = recipe.batches(images, LABELS, SCHEDULE, batch=8, seed=seed, label_drop=0.1)
-    return trainer.run(state, batch_at, loss or recipe.objective(SCHEDULE, V), steps=steps, report_every=report_every)
+    batch_at = data.batches(images, SCHEDULE, batch=8, seed=seed, label_drop=0.1, labels=LABELS)
+    return trainer.run(state, batch_at, loss or objective(SCHEDULE, V), steps=steps, report_every=report_every)
 
 
 def exhaust(steps):
@@ -72,15 +75,15 @@ def exact(batch=8, **how):
     (state, go) with go(steps, ...) -> its reports."""
     torch.manual_seed(0)
     state = trainer.start(UNet(1, (8, 16), num_classes=3).double(), device="cpu", warmup=4, **how)
-    batch_at, plain = recipe.batches(IMAGES, LABELS, SCHEDULE, batch=batch), recipe.objective(SCHEDULE, V)
+    batch_at, plain = data.batches(IMAGES, SCHEDULE, batch=batch, labels=LABELS), objective(SCHEDULE, V)
 
-    def objective(net, x0, t, eps, labels):
+    def doubled(net, x0, t, eps, labels):
         return plain(net, x0.double(), t, eps.double(), labels)
 
-    def go(steps, loss=objective, **more):
+    def go(steps, loss=doubled, **more):
         return list(trainer.run(state, batch_at, loss, steps=steps, report_every=1, **more))
 
-    return state, go, objective
+    return state, go, doubled
 
 
 def assert_close(a, b, atol):
@@ -174,7 +177,8 @@ def test_the_average_follows_its_formula(decay):
         assert state.ema.module.weight.item() == pytest.approx(wanted, rel=1e-5, abs=1e-6)
     assert len(set(weights)) == 25
     assert (
-        trainer.averaged(state).weight.item() == state.ema.module.weight.item() and not trainer.averaged(state).training
+        trainer.ema_model(state).weight.item() == state.ema.module.weight.item()
+        and not trainer.ema_model(state).training
     )
 
 
@@ -188,7 +192,7 @@ def shares(n, decay):
         with torch.no_grad():
             state.net.weight.copy_(torch.eye(n)[step : step + 1])
         state.ema.update_parameters(state.net)
-    return trainer.averaged(state).weight.detach()[0]
+    return trainer.ema_model(state).weight.detach()[0]
 
 
 def test_without_its_warm_up_the_average_forgets_geometrically():
@@ -231,16 +235,20 @@ def test_a_constant_rate_stays_after_the_warm_up():
         rates.append(state.optimizer.param_groups[0]["lr"])
         return miss(net, target)
 
-    exhaust(trainer.run(state, targets(1.0), loss, steps=30, decay=trainer.constant))
+    exhaust(trainer.run(state, targets(1.0), loss, steps=30, decay=trainer.no_decay))
     assert rates == pytest.approx([0.05 * (k + 1) for k in range(10)] + [0.5] * 20, rel=1e-12)
-    assert trainer.cosine(0) == 1 and trainer.cosine(1) == pytest.approx(0.02) and trainer.cosine(0.5) == 0.51
+    assert (
+        trainer.cosine_decay(0) == 1
+        and trainer.cosine_decay(1) == pytest.approx(0.02)
+        and trainer.cosine_decay(0.5) == 0.51
+    )
 
 
 def test_a_step_is_adams():
     """m and s by hand, their start in zero made up for; the first step has the length of the learning rate."""
     state, m, s, wanted = line(lr=0.1, warmup=1), 0.0, 0.0, 0.0
     aims = (0.3, -0.1, 0.2)  # near enough that no gradient is cut
-    run = trainer.run(state, targets(*aims), miss, steps=12, report_every=1, decay=trainer.constant)
+    run = trainer.run(state, targets(*aims), miss, steps=12, report_every=1, decay=trainer.no_decay)
     for k, _ in enumerate(run, start=1):
         g = 2 * (wanted - aims[(k - 1) % 3])
         assert abs(g) < 1
@@ -290,8 +298,8 @@ def test_in_single_precision_parts_differ_by_rounding_alone():
     for parts in (1, 4):
         net.load_state_dict(start)
         state = trainer.start(net, device="cpu")
-        batch_at = recipe.batches(IMAGES, LABELS, SCHEDULE, batch=8)
-        exhaust(trainer.run(state, batch_at, recipe.objective(SCHEDULE, V), steps=1, accumulate=parts))
+        batch_at = data.batches(IMAGES, SCHEDULE, batch=8, labels=LABELS)
+        exhaust(trainer.run(state, batch_at, objective(SCHEDULE, V), steps=1, accumulate=parts))
         ends.append({k: v.clone() for k, v in net.state_dict().items()})
     assert max((ends[0][k] - ends[1][k]).abs().max().item() for k in start) < 1e-6
     assert max((ends[0][k] - start[k]).abs().max().item() for k in start) > 1e-5
@@ -358,7 +366,7 @@ def test_a_step_that_does_not_fit_names_what_would_and_leaves_the_state_as_it_wa
         tight(4, loss=loss, accumulate=2)
     for setting in ("accumulate=4 (--accumulate 4) takes 2 ", "--checkpointing", "a batch below 8 (--batch)"):
         assert setting in str(caught.value)
-    assert "\n" not in str(caught.value) and state.step == 2 and state.whole
+    assert "\n" not in str(caught.value) and state.step == 2 and state.consistent
     assert held[0]() is None  # what the step held is free, although the error still stands
     tight(4, accumulate=4)
     assert_close(whole, state, 1e-10)
@@ -423,7 +431,7 @@ def test_a_scale_that_collapses_stops_the_run_and_says_so(tmp_path):
 
     with pytest.raises(FloatingPointError, match=r"fp16 gradient overflowed 20 times in a row at step 6.*of 0\.0625;"):
         list(trainer.run(state, targets(1.0), loss, steps=30))
-    assert state.step == 5 and len(calls) == 25 and state.whole
+    assert state.step == 5 and len(calls) == 25 and state.consistent
     trainer.save(state, tmp_path / "training.safetensors")  # its weights are sound
 
 
@@ -462,7 +470,7 @@ def test_a_compiler_that_fails_is_known_before_the_training(monkeypatch):
 def test_a_batch_larger_than_the_data_meets_each_image_anew():
     """Three images and a batch of eight: each two or three times, always with a time and a noise of its own."""
     for step in range(4):
-        x0, t, eps = recipe.batches(IMAGES[:3], None, SCHEDULE, batch=8)(step)
+        x0, t, eps = data.batches(IMAGES[:3], SCHEDULE, batch=8)(step)
         times = [int((x0 == one).flatten(1).all(1).sum()) for one in IMAGES[:3].float() / 127.5 - 1]
         assert sorted(times) in ([2, 3, 3], [2, 2, 4]) and sum(times) == 8
         assert len(t.unique()) == len(eps.unique(dim=0)) == 8
@@ -470,7 +478,7 @@ def test_a_batch_larger_than_the_data_meets_each_image_anew():
 
 def test_batches_made_on_the_device_differ_in_their_noise_alone():
     """On the CPU, which is a device as well: the same images, times and labels; another normal stream."""
-    make = partial(recipe.batches, IMAGES, LABELS, SCHEDULE, batch=16, flips=True)
+    make = partial(data.batches, IMAGES, SCHEDULE, labels=LABELS, batch=16, flips=True)
     usual, there, other = make(), make(device="cpu"), make(device="cpu", seed=1)
     assert [torch.equal(a, b) for a, b in zip(usual(5), there(5), strict=True)] == [True, True, False, True]
     assert torch.equal(there(5)[2], make(device="cpu")(5)[2])
@@ -545,7 +553,7 @@ def test_dropout_is_on_while_training_and_off_afterwards():
 
     def loss(net, *batch):
         modes.append(net.training)
-        return recipe.objective(SCHEDULE, V)(net, *batch)
+        return objective(SCHEDULE, V)(net, *batch)
 
     exhaust(diffusion(state, 2, loss=loss))
     assert modes == [True, True] and not state.net.training
@@ -603,7 +611,7 @@ def test_a_step_whose_loss_is_lost_is_not_made():
 
     with pytest.raises(FloatingPointError, match="at step 3"):
         list(trainer.run(state, targets(1.0), loss, steps=30, report_every=30))
-    assert state.step == 2 and state.whole
+    assert state.step == 2 and state.consistent
     assert torch.equal(state.net.weight, before[0]) and torch.equal(state.ema.module.weight, before[1])
 
 
@@ -620,17 +628,17 @@ def test_a_gradient_that_is_lost_while_the_loss_is_not_stops_the_run():
 )
 def test_an_interrupt_waits_for_the_step_and_leaves_a_whole_state(at, number, tmp_path):
     whole, state, resumed = fresh(), fresh(), fresh(seed=5)
-    before, seen, plain = signal.getsignal(number), [], recipe.objective(SCHEDULE, V)
+    before, seen, plain = signal.getsignal(number), [], objective(SCHEDULE, V)
     exhaust(diffusion(whole, 12))
 
-    def loss(net, *batch):
+    def interrupting(net, *batch):
         seen.append(1)
         if len(seen) == at:
             os.kill(os.getpid(), number)
         return plain(net, *batch)
 
     with pytest.raises(KeyboardInterrupt):
-        exhaust(diffusion(state, 12, loss=loss))
+        exhaust(diffusion(state, 12, loss=interrupting))
     assert state.step == len(seen) == at
     assert signal.getsignal(number) is before
     trainer.save(state, tmp_path / "t.safetensors")
@@ -734,12 +742,12 @@ def test_a_training_file_with_missing_or_foreign_parts_is_refused(change, saved)
 def test_a_run_goes_on_with_its_own_batch_or_not_at_all(saved):
     state = trainer.resume(fresh(), saved)
     assert state.batch == 8
-    batch_at = recipe.batches(IMAGES, LABELS, SCHEDULE, batch=4)
+    batch_at = data.batches(IMAGES, SCHEDULE, batch=4, labels=LABELS)
     with pytest.raises(ValueError, match="need batches of 8 images, as this run began with, but got 4"):
-        next(trainer.run(state, batch_at, recipe.objective(SCHEDULE, V), steps=4))
+        next(trainer.run(state, batch_at, objective(SCHEDULE, V), steps=4))
     assert state.step == 2
-    batch_at = recipe.batches(IMAGES, LABELS, SCHEDULE, batch=8)
-    assert exhaust(trainer.run(state, batch_at, recipe.objective(SCHEDULE, V), steps=4, accumulate=2)).step == 4
+    batch_at = data.batches(IMAGES, SCHEDULE, batch=8, labels=LABELS)
+    assert exhaust(trainer.run(state, batch_at, objective(SCHEDULE, V), steps=4, accumulate=2)).step == 4
 
 
 def test_a_run_goes_on_with_its_own_number_of_processes_or_not_at_all(saved):
@@ -785,8 +793,26 @@ def test_a_training_file_that_is_missing_or_cut_off_is_refused(saved):
 
 def test_labels_are_hidden_in_the_stated_share():
     hidden = torch.cat(
-        [recipe.batches(IMAGES, LABELS, SCHEDULE, batch=50, label_drop=0.2)(step)[3] == 3 for step in range(100)]
+        [data.batches(IMAGES, SCHEDULE, batch=50, label_drop=0.2, labels=LABELS)(step)[3] == 3 for step in range(100)]
     )
     assert abs(hidden.double().mean() - 0.2) < 4.5 * math.sqrt(0.2 * 0.8 / 5000)
-    shown = partial(recipe.batches, IMAGES, LABELS, SCHEDULE, batch=50)
+    shown = partial(data.batches, IMAGES, SCHEDULE, labels=LABELS, batch=50)
     assert (shown(label_drop=0.0)(0)[3] < 3).all() and (shown(label_drop=1.0, no_label=7)(0)[3] == 7).all()
+
+
+# ---- what comes out --------------------------------------------------------------------------------------------
+
+
+def test_the_model_is_the_averaged_network_and_knows_the_size_of_its_images(tmp_path):
+    state = fresh()
+    with pytest.raises(ValueError, match=r"need a network that has seen a batch, or its image size"):
+        trainer.model(state, SCHEDULE, V)
+    assert trainer.model(state, SCHEDULE, V, {"size": [4, 6]}).about["size"] == [4, 6]
+    exhaust(diffusion(state, 2))
+    model = trainer.model(state, SCHEDULE, V, {"seed": 3})
+    assert model.network is trainer.ema_model(state) and not model.network.training
+    assert model.schedule is SCHEDULE and model.prediction is V
+    assert model.about == {"size": list(IMAGES.shape[2:]), "seed": 3}
+    trainer.save(state, tmp_path / "t.safetensors")
+    again = trainer.resume(fresh(seed=5), tmp_path / "t.safetensors")
+    assert trainer.model(again, SCHEDULE, V).about == {"size": list(IMAGES.shape[2:])}

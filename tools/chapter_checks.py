@@ -68,9 +68,9 @@ def stamp(notebook):
     code = cells_of(notebook, "code")
     if code:
         calls = [node for node in ast.walk(python(code[-1][1].source)) if isinstance(node, ast.Call)]
-        if any(ast.unparse(call.func) == "show.ran_on" for call in calls):
+        if any(ast.unparse(call.func) == "plot.ran_on" for call in calls):
             return []
-    return ["its last code cell must call show.ran_on()"]
+    return ["its last code cell must call plot.ran_on()"]
 
 
 def python(source):

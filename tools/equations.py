@@ -226,8 +226,16 @@ def source_link(path, shown, repository):
 
 
 def file_of(function):
-    """The file of a dotted name: ddpm_core.gaussian.q_step -> ddpm_core/gaussian.py."""
-    return "/".join(function.split(".")[:2]) + ".py"
+    """The file of a dotted name: ddpm_core.diffusion.gaussian.q_step -> ddpm_core/diffusion/gaussian.py."""
+    parts = function.split(".")
+    paths = ["/".join(parts[:k]) + ".py" for k in range(len(parts) - 1, 0, -1)]
+    return next((path for path in paths if (ROOT / path).is_file()), paths[0])
+
+
+def shown(function):
+    """How a function is written in a chapter: ddpm_core.diffusion.gaussian.q_step -> gaussian.q_step."""
+    module = file_of(function).removesuffix(".py").replace("/", ".")
+    return function.removeprefix(module.rpartition(".")[0] + ".")
 
 
 def row(*columns):
@@ -240,9 +248,9 @@ def chapter_table(numbers, entries, repository):
     lines = [row("Equation", "What it says", "Source", "Function, and its test"), "|---|---|---|---|"]
     for number in numbers:
         entry = entries[number]
-        functions = [(file_of(name), name.removeprefix("ddpm_core.")) for name in several(entry["function"])]
+        functions = [(file_of(name), shown(name)) for name in several(entry["function"])]
         tests = [(name.split("::")[0], name.split("::")[-1]) for name in several(entry["test"])]
-        links = [source_link(path, shown, repository) for path, shown in functions + tests]
+        links = [source_link(path, name, repository) for path, name in functions + tests]
         lines.append(row(link(number, entries), entry["name"], entry["source"], "<br>".join(links)))
     return "\n".join(lines)
 
@@ -255,8 +263,8 @@ def function_table(entries, repository):
             by_function.setdefault(function, []).append(number)
     lines = [row("Function", "Equations"), "|---|---|"]
     for function in sorted(by_function):
-        shown = source_link(file_of(function), function.removeprefix("ddpm_core."), repository)
-        lines.append(row(shown, ", ".join(link(number, entries) for number in by_function[function])))
+        code = source_link(file_of(function), shown(function), repository)
+        lines.append(row(code, ", ".join(link(number, entries) for number in by_function[function])))
     return "\n".join(lines)
 
 

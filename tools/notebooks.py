@@ -26,7 +26,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-CELL_TIMEOUT = 600  # seconds; the tests allow 180, a first run may have to fetch something
+CELL_TIMEOUT = 600  # seconds, as in the tests: it only ends a cell that hangs
 # Kept this short, or every reader's Python version would show up in the diff.
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -96,18 +96,15 @@ def code_of(notebook):
     return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def imported(source, rooms):
-    """The names out of ``rooms``, the package's modules, that some Python source imports."""
-    tree = ast.parse(source)
+def imported(source):
+    """The dotted names below ``ddpm_core`` that some Python source imports: ``diffusion.gaussian.kl``, ``unet``."""
     names = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            names |= {part for alias in node.names for part in alias.name.split(".")[1:2]}
-        elif isinstance(node, ast.ImportFrom) and ((node.module or "").split(".")[0] == "ddpm_core" or node.level):
-            names |= {alias.name for alias in node.names} | set((node.module or "").split("."))
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "ddpm_core":
-            names.add(node.attr)
-    return names & set(rooms)
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name.removeprefix("ddpm_core.") for name in names if name.startswith("ddpm_core.")}
 
 
 def without_magics(source):
@@ -115,20 +112,26 @@ def without_magics(source):
     return re.sub(r"(?m)^(\s*)[%!].*$", r"\1pass", source)
 
 
+def file_of(name, package):
+    """The file that a dotted name of the package is, or stands in; a folder is its ``__init__``. None if none is."""
+    parts = name.split(".")
+    for k in range(len(parts), -1, -1):
+        stem = package.joinpath(*parts[:k])
+        for path in (stem.with_suffix(".py"), stem / "__init__.py"):
+            if path.is_file():
+                return path
+    return None
+
+
 def reached(sources, package):
     """All modules of the package that some code uses, directly or through other modules."""
-    rooms = {path.stem: path for path in package.glob("*.py")}
-    found, todo = (
-        set(),
-        set().union(*(imported(without_magics(source), rooms) for source in sources), {"__init__"}),
-    )
+    found, names = set(), set().union({"__init__"}, *(imported(without_magics(source)) for source in sources))
+    todo = {file_of(name, package) for name in names} - {None}
     while todo:
-        room = todo.pop()
-        if room in found or room not in rooms:
-            continue
-        found.add(room)
-        todo |= imported(rooms[room].read_text(), rooms) - found
-    return sorted(rooms[room] for room in found)
+        path = todo.pop()
+        found.add(path)
+        todo |= {file_of(name, package) for name in imported(path.read_text("utf-8"))} - {None} - found
+    return sorted(found)
 
 
 def named_in(texts, folder):
@@ -148,8 +151,9 @@ def uses(notebook, root=ROOT):
     """
     code = code_of(notebook)
     modules = reached(code, root / "ddpm_core")
-    texts = [path.read_text() for path in modules]
-    beside = [path for path in named_in(texts, root / "ddpm_core") if path.name != "shelf.json"]
+    texts = [path.read_text("utf-8") for path in modules]
+    folders = {path.parent for path in modules} | {path.parent / "assets" for path in modules}
+    beside = [path for folder in sorted(folders) for path in named_in(texts, folder) if path.name != "hashes.json"]
     results = named_in(code, root / "book" / "results")
     return sorted({*modules, *beside, *results})
 
@@ -157,7 +161,9 @@ def uses(notebook, root=ROOT):
 def record(notebook, root=ROOT):
     """What is noted after a run and compared before the next: a hash of the code, one of what it uses."""
     files = uses(notebook, root)
-    contents = [f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in files]
+    contents = [
+        f"{path.relative_to(root).as_posix()} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in files
+    ]
     return {"code": sha(*code_of(notebook)), "uses": sha(*contents)}
 
 

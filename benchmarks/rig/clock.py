@@ -7,8 +7,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def in_turns(
@@ -53,15 +56,17 @@ def product(n: int = 2048, **how) -> Callable[[], object]:
     return lambda: a @ b
 
 
-def memory_of(script: str, *arguments: str) -> dict[str, float]:
-    """Peak memory in MiB of a process of its own that runs this script and prints what `most_held` returns."""
-    before, most = printed_by(script, *arguments)[-2:]
+def memory_of(module: str, *arguments: str) -> dict[str, float]:
+    """Peak memory in MiB of a process of its own that runs this module and prints what `most_held` returns."""
+    before, most = printed_by(module, *arguments)[-2:]
     return {"peak_mib": round(most), "of_the_steps_mib": round(most - before)}
 
 
-def printed_by(script: str, *arguments: str) -> list[float]:
-    """The numbers in the last line that a process of its own prints, running this script."""
-    done = subprocess.run([sys.executable, script, *arguments], check=True, capture_output=True, text=True)
+def printed_by(module: str, *arguments: str) -> list[float]:
+    """The numbers in the last line that a process of its own prints, running this module."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments], cwd=ROOT, check=True, capture_output=True, text=True
+    )
     return [float(number) for number in done.stdout.strip().splitlines()[-1].split()]
 
 

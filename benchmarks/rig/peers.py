@@ -1,7 +1,8 @@
 """Who is compared: networks (x_t (B, C, H, W), t (B,)) -> (B, C, H, W) of one layout, as each library builds them.
 
-A layout is widths, levels, blocks a level and where attention is; that of the paper is `ddpm_core.paper`'s. diffusers
-and smalldiffusion build the same. labml almost does: the last block of a level on the way up has the width of the next.
+A layout is widths, levels, blocks a level and where attention is; that of the paper is `networks.ddpm_unet`'s.
+diffusers and smalldiffusion build the same. labml almost does: the last block of a level on the way up has the width of
+the next.
 Of another kind, with about as many weights, are denoising-diffusion-pytorch with its own multiples of its first width,
 which puts most of them where there are few pixels, and a diffusion transformer, which has no levels at all.
 """
@@ -15,7 +16,7 @@ from unittest.mock import MagicMock
 import torch
 from torch import Tensor, nn
 
-from ddpm_core.paper import PaperUNet
+from ddpm_core.networks.ddpm_unet import DDPMUNet
 from ddpm_core.unet import UNet
 
 
@@ -53,8 +54,8 @@ class Asked(nn.Module):
 
 
 def ours(o: Layout) -> nn.Module:
-    """`ddpm_core.paper`."""
-    return PaperUNet(o.in_channels, o.channels, o.blocks, o.attention, o.groups)
+    """`ddpm_core.networks.ddpm_unet`."""
+    return DDPMUNet(o.in_channels, o.channels, o.blocks, o.attention, o.groups)
 
 
 def unet(o: Layout) -> nn.Module:
@@ -117,7 +118,7 @@ def transformer(o: Layout) -> nn.Module:
     return Asked(net, lambda net, x, t: net(x, t / 1000))
 
 
-OURS = "ddpm_core.paper"
+OURS = "ddpm_core.paper"  # the key of results files, older than the module's name
 SAME_LAYOUT: dict[str, Callable[[Layout], nn.Module]] = {
     OURS: ours,
     "diffusers": diffusers,

@@ -9,7 +9,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.flop_counter import FlopCounterMode
 
-from .peers import Layout
+from benchmarks.rig.peers import Layout
 
 
 def batch(layout: Layout, n: int | None = None) -> tuple[Tensor, Tensor, Tensor]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
 
-from ddpm_core import curves
+from ddpm_core.book import widgets
 from ddpm_core.schedule import cosine, linear
 
 T = 1000
@@ -22,9 +22,9 @@ def figures():
     eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
     errors = 0.8 * torch.exp(-8 * torch.arange(1, T + 1) / T) + 0.004
     return SimpleNamespace(
-        bend=curves.bend(linear(T), x0, eps, label="Bend beta, and the image follows"),
-        weigh=curves.weigh(linear(T), errors, label="Bend the weight of the loss"),
-        grey=curves.bend(cosine(16), x0[:, :1], eps[:, :1], label="Sixteen steps, grey"),
+        bend=widgets.edit_schedule(linear(T), x0, eps, label="Bend beta, and the image follows"),
+        weigh=widgets.edit_weighting(linear(T), errors, label="Bend the weight of the loss"),
+        grey=widgets.edit_schedule(cosine(16), x0[:, :1], eps[:, :1], label="Sixteen steps, grey"),
     )
 
 

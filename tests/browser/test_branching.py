@@ -8,7 +8,7 @@ import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
 
-from ddpm_core import branches
+from ddpm_core.book import widgets
 
 TIMES = [1000, 700, 300, 100]
 
@@ -18,7 +18,7 @@ def figure():
     g = torch.Generator().manual_seed(0)
     shared, guesses = (torch.randn(3, 4, 3, 7, 6, generator=g).clamp(-1, 1) for _ in range(2))
     ends = torch.randn(3, 4, 5, 3, 7, 6, generator=g) * torch.tensor([0.4, 0.3, 0.1, 0.0])[:, None, None, None, None]
-    return branches.branch(shared, guesses, ends.clamp(-1, 1), TIMES, label="Three chains, five ends each")
+    return widgets.shared_latents(shared, guesses, ends.clamp(-1, 1), TIMES, label="Three chains, five ends each")
 
 
 def place(page, chain, k):

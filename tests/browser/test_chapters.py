@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from ddpm_core import data, schedule, widgets
-from ddpm_core.seeds import seeded
+from ddpm_core import data, schedule
+from ddpm_core.book import widgets
+from ddpm_core.diffusion.noise import seeded
 
 PIXELS = """canvas => {
     const {width, height} = canvas, image = canvas.getContext("2d").getImageData(0, 0, width, height);
@@ -28,7 +29,7 @@ def test_the_drowning_digits_of_chapter_0_are_those_of_the_package(open_page, t)
     figure.locator("input").evaluate("(s, to) => { s.value = to; s.dispatchEvent(new Event('input')); }", t)
     width, height, text = figure.locator("canvas").evaluate(PIXELS)
     shown = np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)
-    x0 = data.to_float(data.load_images("digits").images[:32])
+    x0 = data.to_float(data.load("digits").images[:32])
     eps = torch.randn(x0.shape, generator=seeded(0))
     expected = widgets.scrub(schedule.cosine(1000), x0, eps, label="the same").frame(t)
     assert shown.shape[:2] == expected.shape[:2]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
 
-from ddpm_core import choices
+from ddpm_core.book import widgets
 
 CALLS, ETAS = ["1", "5", "20"], ["1", "0"]
 
@@ -15,7 +15,7 @@ CALLS, ETAS = ["1", "5", "20"], ["1", "0"]
 def figure(request):
     shape = (3, 2, 5, request.param, 8, 6)
     pictures = torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    return choices.choose(
+    return widgets.compare(
         pictures, {"calls": CALLS, "eta": ETAS}, label="Five pictures", columns=3, note=lambda n, eta: f"note {n}{eta}"
     )
 
@@ -62,6 +62,6 @@ def test_it_fits_and_can_be_used_by_everybody(bare_page, figure, width, dark):
 
 
 def test_without_notes_nothing_is_said(bare_page):
-    shown = choices.choose(torch.zeros(2, 3, 1, 4, 4), {"calls": CALLS[:2]}, label="No notes")
+    shown = widgets.compare(torch.zeros(2, 3, 1, 4, 4), {"calls": CALLS[:2]}, label="No notes")
     page = bare_page(shown._repr_html_())
     assert page.locator("output").inner_text() == ""

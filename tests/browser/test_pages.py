@@ -121,6 +121,22 @@ def weight(page):
     return sum(sizes.values()), sizes
 
 
+def lost_on_paper(page):
+    """What a page loses when it is printed: code and output beyond the margin, text too light for white paper."""
+    page.emulate_media(media="print")
+    return page.evaluate(
+        """() => {
+            const cut = [...document.querySelectorAll('.bd-article pre')]
+                .filter(e => e.scrollWidth > e.clientWidth + 1);
+            const light = e => { const [r, g, b] = getComputedStyle(e).color.match(/[\\d.]+/g).map(Number);
+                                 return 0.299 * r + 0.587 * g + 0.114 * b > 150; };
+            const pale = [...document.querySelectorAll('.bd-article p, .bd-article pre, .bd-article td')].filter(light);
+            return [...cut.map(e => 'cut at the margin: ' + e.textContent.trim().slice(0, 60)),
+                    ...pale.map(e => 'too light for paper: ' + e.textContent.trim().slice(0, 60))];
+        }"""
+    )
+
+
 class Addresses(HTMLParser):
     """Collects the links of a page and the ids that others may link to."""
 
@@ -180,6 +196,16 @@ def test_page(open_page, path, look):
 def test_page_is_light(open_page, path):
     total, sizes = weight(open_page(path))
     assert total <= HEAVIEST, f"{total:,} bytes: {json.dumps(sizes, indent=1)}"
+
+
+A4 = {"width": 718, "height": 1000}  # less its margins
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_nothing_is_lost_on_paper(open_page, path):
+    """From the dark theme, whose colours would not do."""
+    found = lost_on_paper(open_page(path, color_scheme="dark", **A4))
+    assert not found, "\n".join(["", *found])
 
 
 def test_every_link_leads_somewhere():
@@ -270,6 +296,14 @@ def test_the_gate_catches_mathematics_that_cannot_be_set(open_page, tmp_path):
     with served(tmp_path) as base:
         page = open_page("/bad.html", base=base)
         assert badly_set(page) == ["mathematics: \\tag not allowed in split environment"]
+
+
+def test_the_gate_catches_what_paper_would_lose(open_page, tmp_path):
+    bad = f'<div class="bd-article"><p style="color: #ddd">pale</p><pre>{"wide " * 200}</pre></div>'
+    (tmp_path / "bad.html").write_text(FINE.replace("<h1>Fine</h1>", f"<h1>Fine</h1>{bad}"))
+    with served(tmp_path) as base:
+        cut, pale = lost_on_paper(open_page("/bad.html", base=base, **A4))
+        assert cut.startswith("cut at the margin: wide wide") and pale == "too light for paper: pale"
 
 
 def test_the_gate_catches_dead_links():

@@ -6,7 +6,7 @@ import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
 
-from ddpm_core.rows import rows
+from ddpm_core.book.widgets import scrub_rows
 
 STEPS = [25, 100, 800]
 
@@ -16,7 +16,7 @@ def figure():
     generator = torch.Generator().manual_seed(0)
     noise = [[torch.rand((8, 1, 8, 8), generator=generator) * 2 - 1 for _ in STEPS] for _ in range(3)]
     frames = dict(zip(("raw", "averaged", "<>"), noise, strict=True))
-    return rows(frames, STEPS, label="Rows of digits", caption="step {t}")
+    return scrub_rows(frames, STEPS, label="Rows of digits", caption="step {t}")
 
 
 @pytest.mark.parametrize(("k", "step"), list(enumerate(STEPS)))

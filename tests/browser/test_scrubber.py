@@ -9,7 +9,7 @@ import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
 
-from ddpm_core import widgets
+from ddpm_core.book import widgets
 from ddpm_core.schedule import cosine, linear
 
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
 
-from ddpm_core import schedule, sketches, widgets
+from ddpm_core import schedule
+from ddpm_core.book import widgets
 
 LINEAR, SHORT = schedule.linear(1000), schedule.linear(T=10, beta_1=0.05, beta_T=0.6)
 
@@ -18,12 +19,12 @@ def views():
     y, x = torch.meshgrid(torch.linspace(-1, 1, 12), torch.linspace(-1, 1, 10), indexing="ij")
     x0 = torch.stack([torch.cos(3 * x), torch.sin(2 * y + 1), torch.cos(4 * x * y)])[None]
     eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
-    return widgets.views(LINEAR, x0, eps, label="One image, five views")
+    return widgets.scrub_predictions(LINEAR, x0, eps, label="One image, five views")
 
 
 @pytest.fixture(scope="module")
 def multiply():
-    return sketches.multiply(SHORT, label="One pixel, one step back")
+    return widgets.posterior(SHORT, label="One pixel, one step back")
 
 
 def two(world):
@@ -36,9 +37,9 @@ def three(world):
 
 @pytest.fixture(scope="module")
 def derivation():
-    first = sketches.unfold("4.3", "The beginning.", two, world=1.0)
-    second = sketches.unfold("4.4", "The same <em>again</em>.", two, first, world=1.0)
-    return sketches.derivation([first, second, sketches.unfold("4.5", "More.", three, second, 1.0, world=1.0)])
+    first = widgets.derivation_line("4.3", "The beginning.", two, world=1.0)
+    second = widgets.derivation_line("4.4", "The same <em>again</em>.", two, first, world=1.0)
+    return widgets.derivation([first, second, widgets.derivation_line("4.5", "More.", three, second, 1.0, world=1.0)])
 
 
 # Five views

@@ -6,8 +6,9 @@ import bare
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from ddpm_core import blocks
-from ddpm_core.blocks import BLOCKS, LEVELS, PATCHES, PICTURES, WIDTHS
+from ddpm_core.book import widgets
+from ddpm_core.book.widgets.unet_builder import BLOCKS, LEVELS, PATCHES, PICTURES, WIDTHS
+from ddpm_core.networks import flops
 
 # What the table says at each of many positions, as the exact numbers behind it.
 READ = """(figure, positions) => positions.map(([picture, patch, levels, widths, blocks, attention, skips]) => {
@@ -26,7 +27,7 @@ READ = """(figure, positions) => positions.map(([picture, patch, levels, widths,
 
 @pytest.fixture(scope="module")
 def figure():
-    return blocks.toggle(label="The pieces of a U-Net")
+    return widgets.build_unet(label="The pieces of a U-Net")
 
 
 def expected(figure, position):
@@ -71,7 +72,7 @@ def test_what_is_shown_at_first_is_the_network_of_the_digits(bare_page, figure):
     assert [int(row[2].replace(",", "")) for row in rows] == [piece.weights for piece in pieces]
     assert [number(row[3]) for row in rows] == pytest.approx([piece.work for piece in pieces], rel=5e-3)
     assert page.locator("tfoot td").nth(1).inner_text() == "555,905"
-    assert f"{blocks.seen_from_the_bottom(2, 1)}×" in page.locator(".sees").inner_text()
+    assert f"{flops.seen_from_the_bottom(2, 1)}×" in page.locator(".sees").inner_text()
 
 
 @pytest.mark.parametrize(("levels", "n", "patch"), [(1, 1, 1), (3, 2, 1), (4, 3, 2), (2, 1, 2)])
@@ -79,7 +80,7 @@ def test_it_says_how_far_the_bottom_sees(bare_page, figure, levels, n, patch):
     page = bare_page(figure._repr_html_())
     position = [1, PATCHES.index(patch), LEVELS.index(levels), 0, BLOCKS.index(n), [], True]
     page.locator(".ddpm-blocks").evaluate(READ, [position])
-    side = blocks.seen_from_the_bottom(levels, n, patch)
+    side = flops.seen_from_the_bottom(levels, n, patch)
     assert f" {side}×{side} pixels" in page.locator(".sees").inner_text()
 
 
@@ -127,7 +128,7 @@ def test_page_is_accessible_and_nothing_sticks_out(bare_page, figure, width, dar
 
 
 def test_two_of_them_on_a_page_keep_apart(bare_page, figure):
-    other = blocks.toggle(label="Another one")
+    other = widgets.build_unet(label="Another one")
     page = bare_page(figure._repr_html_() + other._repr_html_())
     page.locator(".ddpm-blocks").nth(1).get_by_label("4", exact=True).check()
     assert [table.locator("tbody tr").count() for table in page.locator("table").all()] == [10, 18]

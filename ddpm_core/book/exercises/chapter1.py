@@ -1,0 +1,57 @@
+"""The exercises of chapter 1, the forward process."""
+
+from operator import eq
+
+from ddpm_core.book.exercises.answers import expect, noise, number, same, tensor, whole
+from ddpm_core.book.exercises.exercise import Exercise, require
+from ddpm_core.schedule import cosine, from_betas, linear
+
+
+def _half_life(function) -> None:
+    for schedule in (linear(1000), cosine(1000), from_betas([0.5, 0.6, 0.7])):
+        amplitude, got = schedule.alpha_bar.sqrt(), whole(function(schedule))
+        right, by_variance = (int((table < 0.5).nonzero()[0]) for table in (amplitude, schedule.alpha_bar))
+        early = f"one too early: at t = {got} the amplitude is {amplitude[right - 1]:.3f}, not yet below a half."
+        mistakes = {
+            early: right - 1,
+            "one too late: the row before is below a half already.": right + 1,
+            "that is where the variance is halved; the amplitude is its square root.": by_variance,
+        }
+        otherwise = f"for {schedule} your function says {got}, but there the amplitude is not the first below a half."
+        expect(got, right, mistakes, otherwise, eq)
+
+
+def _jump(function) -> None:
+    schedule = linear(50, 0.01, 0.2)
+    x_s, z = noise(0, 2, 4, 3)
+    for s, otherwise in (
+        (0, "with s = 0 it should be Equation 1.10."),
+        (29, "with s = t - 1 it should be Equation 1.1: is the ratio the right way up?"),
+        (10, "s = 0 and s = t - 1 are right; look at the times in between."),
+    ):
+        kept = schedule.alpha_bar[30] / schedule.alpha_bar[s]
+        got = tensor(function(schedule, x_s, s, 30, z), "the picture x_t, shaped like x_s", x_s)
+        require(same(got, kept.sqrt() * x_s + (1 - kept).sqrt() * z), otherwise)
+
+
+def _picture_factor(function) -> None:
+    for a in (0.3, 0.0, 0.6, 0.9, 1.0):
+        got, right = number(function(a)), (1 - a**2) ** 0.5
+        mistakes = {
+            "that is the straight line again, whose variance sags.": 1 - a,
+            "that turns the picture into its negative: of the two roots the factor is the positive one.": -right,
+        }
+        expect(got, right, mistakes, f"for a = {a} the variance comes out as {got**2 + a**2:.3f}; it should be 1.")
+
+
+EXERCISES = {
+    "1.1": Exercise(
+        "`schedule.alpha_bar.sqrt() < 0.5` is a table of True and False; which row is its first True?", _half_life
+    ),
+    "1.2": Exercise(
+        "what share of the variance is kept between s and t? It is a ratio of two rows of `schedule.alpha_bar`.", _jump
+    ),
+    "1.3": Exercise(
+        "picture and noise are independent: the squares of the two factors must add up to 1.", _picture_factor
+    ),
+}

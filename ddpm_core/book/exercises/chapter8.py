@@ -1,0 +1,111 @@
+"""The exercises of chapter 8, training."""
+
+import torch
+from torch import Tensor
+
+from ddpm_core.book.exercises.answers import expect, noise, number, same, tensor
+from ddpm_core.book.exercises.exercise import Exercise, require
+
+
+def _moving_average(function) -> None:
+    for n, decay in ((8, 0.3), (1, 0.9), (40, 0.5), (6, 0.999)):
+        values = noise(n, n).tolist()
+        got = function(list(values), decay)
+        several = isinstance(got, list | tuple) or getattr(got, "ndim", 0) == 1
+        require(several, "return a list with one average for each value.")
+        got = torch.tensor([number(value) for value in got], dtype=torch.float64)
+        require(len(got) == n, f"return one average for each of the {n} values; yours has {len(got)}.")
+        require(same(got[0], values[0]), "the first average is a copy of the first value; yours begins elsewhere.")
+        young = [(1 + k) / (10 + k) for k in range(n + 1)]  # before it is capped
+        capped = [min(decay, d) for d in young]
+        mistakes = {
+            "that has the constant decay throughout; 8.4 takes the smaller of d and (1 + k) / (10 + k).": [decay] * n,
+            "that takes the larger of the two; a young average should forget fast.": [max(decay, d) for d in young],
+            "off by one: k counts the values before this one, so the second value is met with k = 1.": [0, *capped],
+            "off by one the other way: the second value is met with k = 1, so with d_1 = 2/11.": capped[1:],
+            "d belongs to the old average and 1 - d to the new value; yours has it reversed.": [1 - d for d in capped],
+        }
+        right = _averages(values, capped)
+        k = int((got - right).abs().argmax())
+        otherwise = f"for d = {decay} the average after value {k + 1} is {got[k]:.6f} and should be {right[k]:.6f}."
+        expect(got, right, {hint: _averages(values, decays) for hint, decays in mistakes.items()}, otherwise)
+
+
+def _averages(values: list[float], decays: list[float]) -> Tensor:
+    """8.4 with these decays, one for each k; the first average is a copy."""
+    averages = values[:1]
+    for value, d in zip(values[1:], decays[1:], strict=False):
+        averages.append(d * averages[-1] + (1 - d) * value)
+    return torch.tensor(averages, dtype=torch.float64)
+
+
+def _in_parts(function) -> None:
+    for rows, most in ((12, 4), (10, 4), (3, 8)):
+        batch, sizes = noise(rows, rows, 2), []
+
+        def gradient(part, sizes=sizes):
+            sizes.append(len(part))
+            return (part**2).mean(0)
+
+        got = function(gradient, batch, most)
+        require(sizes != [], "your function never asks for a gradient; call `gradient(rows)`.")
+        require(max(sizes) <= most, f"at most {most} rows at once were allowed; yours asked for {max(sizes)}.")
+        require(min(sizes) > 0, "yours asks for the gradient of no rows at all, which is nan.")
+        require(sum(sizes) == rows, f"every row once: yours asked for {sum(sizes)} rows, and the batch has {rows}.")
+        right, parts = (batch**2).mean(0), torch.stack([(part**2).mean(0) for part in batch.split(most)])
+        got = tensor(got, "the gradient", right)
+        plain = "that is the plain mean of the parts' gradients; the last part has fewer rows and should count less."
+        mistakes = {
+            plain: parts.mean(0),
+            "that is the sum of the parts' gradients; weigh each by its share of the rows.": parts.sum(0),
+            "that is the gradient of the sum over rows; the mean was asked for.": (batch**2).sum(0),
+        }
+        otherwise = f"with {rows} rows in parts of {most} yours is {got[0]:.5f} and should be {right[0]:.5f}."
+        expect(got, right, mistakes, otherwise)
+
+
+def _cut(function) -> None:
+    for size, longest in ((10.0, 1.0), (0.01, 1.0), (3.0, 2.5)):
+        given = [size * noise(0, 3, 4), size * noise(1, 5), size * noise(2, 2, 2, 2)]
+        got = function([g.clone() for g in given], longest)
+        shapes = [g.shape if torch.is_tensor(g) else None for g in got] if isinstance(got, list | tuple) else []
+        alike = shapes == [g.shape for g in given]
+        require(alike, "return a list with one tensor for each that came in, of the same shape.")
+        uncut, cut, each = _joined(given), _joined(got), [g * min(1.0, longest / float(g.norm())) for g in given]
+        length = float(uncut.norm())
+        stretched, clamped = uncut * longest / length, uncut.clamp(-longest, longest)
+        mistakes = {
+            "this one is shorter than allowed and should stay as it is; yours makes it longer.": stretched,
+            "you cut each tensor by itself, which turns the gradient; the length is that of all of them together.": (
+                _joined(each)
+            ),
+            "you cut each number by itself, which turns the gradient; multiply all of them by one factor.": clamped,
+            "the factor is longest over the length, not over its square.": uncut * min(1.0, longest / length**2),
+            "these are as they came in, and too long.": uncut,
+        }
+        otherwise = (
+            f"a gradient of length {length:.4f} comes out with length {cut.norm():.4f}; "
+            f"with longest = {longest} it should be {min(longest, length):.4f}, in the same direction."
+        )
+        expect(cut, uncut * min(1.0, longest / length), mistakes, otherwise)
+
+
+def _joined(gradients: list[Tensor]) -> Tensor:
+    """All their numbers in one row."""
+    return torch.cat([g.flatten().double() for g in gradients])
+
+
+EXERCISES = {
+    "8.1": Exercise(
+        "start with a copy of the first value; each further one, with k = 1, 2, ..., goes through one line of 8.4.",
+        _moving_average,
+    ),
+    "8.2": Exercise(
+        "`batch.split(most)` gives the parts. A mean of means is the mean if each counts by its rows.",
+        _in_parts,
+    ),
+    "8.3": Exercise(
+        "find the length of all tensors together first; then one factor, never above 1, goes on each of them.",
+        _cut,
+    ),
+}

@@ -1,0 +1,90 @@
+"""Where a chapter finds what lies beside it: results and pictures in the checkout, else from the repository's address.
+
+In Colab there is only the notebook, so a file is fetched once and held to the sha256 that the package was built with.
+"""
+
+import hashlib
+import json
+import urllib.request
+from importlib import resources
+from pathlib import Path
+
+from ddpm_core.diffusion.model import Model
+from ddpm_core.storage import checkpoint
+from ddpm_core.storage.files import cache, write_atomically
+from ddpm_core.storage.provenance import repository
+
+HASHES = "hashes.json"  # file name -> sha256, written by tools/hashes.py
+
+
+def path(name: str) -> Path:
+    """The path of book/results/NAME, fetched if need be.
+
+    Raises FileNotFoundError if it is neither here nor to be had, ValueError if its hash is another.
+    """
+    for folder in (Path.cwd(), *Path.cwd().parents, Path(__file__).parents[2]):
+        if (folder / "book" / "results" / name).is_file():
+            return folder / "book" / "results" / name
+    known = _known()
+    if name not in known:
+        raise FileNotFoundError(
+            f"no such result: {name!r} is neither in a book/results folder above {Path.cwd()} nor on the list."
+        )
+    kept = cache() / known[name][:16] / name
+    if not kept.is_file():
+        raw = _fetch(name)
+        if (got := hashlib.sha256(raw).hexdigest()) != known[name]:
+            raise ValueError(
+                f"need {name} with sha256 {known[name][:12]}..., but the repository's is {got[:12]}...; "
+                "install the package anew."
+            )
+        write_atomically(kept, lambda temporary: temporary.write_bytes(raw))
+    return kept
+
+
+def load(name: str, recipe: dict | None = None) -> dict:
+    """The results file NAME.json: numbers with the command, commit, device and minutes that made them.
+
+    Raises ValueError for a file without that provenance, and, with `recipe` (see `recipes.described`), for one that
+    was made by another: what the file says of its recipe must agree. Files of earlier versions say nothing of it.
+    """
+    found = json.loads(path(f"{name}.json").read_text())
+    missing = [key for key in ("command", "commit", "device", "date", "minutes", "results") if key not in found]
+    if missing:
+        raise ValueError(f"need a results file with its provenance, but {name}.json lacks {', '.join(missing)}.")
+    then = found.get("recipe") or {}
+    for key in sorted(then.keys() & (recipe or {}).keys()):
+        if then[key] != recipe[key]:
+            raise ValueError(
+                f"need a results file of this very recipe, with {key} {recipe[key]!r}, but {name}.json was made with "
+                f"{then[key]!r}."
+            )
+    return found
+
+
+def model(name: str) -> Model:
+    """The trained model NAME.safetensors, held to the sha256 that the package was built with.
+
+    Raises FileNotFoundError as `find` does, CheckpointError for a file that is damaged or another.
+    """
+    return checkpoint.load(path(f"{name}.safetensors"), _known().get(f"{name}.safetensors"))
+
+
+def listed(name: str) -> bool:
+    """Whether the package was built with a file book/results/NAME."""
+    return name in _known()
+
+
+def _known() -> dict[str, str]:
+    return json.loads(resources.files("ddpm_core.book").joinpath(HASHES).read_text())
+
+
+def _fetch(name: str) -> bytes:
+    address = f"{repository()}/raw/main/book/results/{name}"
+    try:
+        with urllib.request.urlopen(address, timeout=30) as answer:
+            return answer.read()
+    except OSError as error:
+        raise FileNotFoundError(
+            f"no such result: {name} is not on this machine, and {address} answered: {error}"
+        ) from error

@@ -1,0 +1,162 @@
+"""What a network is told beside the picture and its time: nothing, a class, or a caption. Torch only.
+
+A caption's words become numbers, and a small transformer makes one vector of them. The vocabulary is that of the
+captions that a network is trained with. Number 0 stands for no word: it fills a short caption up, and the empty
+caption, which says "none given", is nothing else.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+PAD = 0  # no word
+MAX_WORDS = 16  # words of a caption at most; a short one costs as much as a long one
+
+
+def tokenize(caption: str) -> list[str]:
+    """The words of a caption, in small letters: "A red car isn't blue." -> ["a", "red", "car", "isn't", "blue"]."""
+    plain = unicodedata.normalize("NFC", caption).lower().replace("\u2019", "'")
+    kept = (c if c.isalnum() or c in "'-" or unicodedata.category(c).startswith("M") else " " for c in plain)
+    return [word for part in "".join(kept).split() if (word := part.strip("'-"))]
+
+
+def fill_templates(sentences: Sequence[str], names: Sequence[str]) -> list[str]:
+    """What each sentence says of each name, all names by the first sentence first.
+
+    A sentence has the name at {}; the article before it agrees: ["a photo of a {}"], ["cat", "airplane"] ->
+    ["a photo of a cat", "a photo of an airplane"].
+    """
+
+    def said(sentence: str, name: str) -> str:
+        if name[:1].lower() in set("aeiou"):
+            sentence = re.sub(r"\b([Aa]) \{\}", r"\1n {}", sentence)
+        return sentence.format(name)
+
+    return [said(sentence, name) for sentence in sentences for name in names]
+
+
+def vocabulary(captions: Iterable[str]) -> list[str]:
+    """All words of the captions, in alphabetical order; word k of it has the number k + 1."""
+    return sorted({word for caption in captions for word in tokenize(caption)})
+
+
+def keep_known_words(caption: str, vocabulary: Sequence[str]) -> str:
+    """What a network hears of a caption: the words that it has learned, LENGTH of them at most."""
+    learned = set(vocabulary)
+    return " ".join([word for word in tokenize(caption) if word in learned][:MAX_WORDS])
+
+
+def encode(captions: Sequence[str], vocabulary: Sequence[str]) -> Tensor:
+    """The captions as numbers, (N, LENGTH) int64, filled up with NOTHING.
+
+    Raises ValueError for a word that is not in the vocabulary and for a caption of more than LENGTH words; see `heard`.
+    """
+    numbers = {word: k for k, word in enumerate(vocabulary, 1)}
+    rows = torch.full((len(captions), MAX_WORDS), PAD)
+    for row, caption in zip(rows, captions, strict=True):
+        said = tokenize(caption)
+        if unknown := [word for word in said if word not in numbers]:
+            some = ", ".join(vocabulary[:20]) + (f" and {len(vocabulary) - 20} more" if len(vocabulary) > 20 else "")
+            raise ValueError(f"need words that the network has learned ({some}), but got {unknown[0]!r}.")
+        if len(said) > MAX_WORDS:
+            raise ValueError(f"need a caption of at most {MAX_WORDS} words, but {caption[:60]!r} has {len(said)}.")
+        row[: len(said)] = torch.tensor([numbers[word] for word in said], dtype=torch.long)
+    return rows
+
+
+class ClassEmbedding(nn.Embedding):
+    """Labels (B,) -> one vector a label, (B, width); the last label means "none given"."""
+
+    unit, number, shape = "label", "label", ()
+
+    @property
+    def known(self) -> int:
+        """Labels are 0..known-1."""
+        return self.num_embeddings - 1
+
+    def forward(self, labels: Tensor) -> Tensor:
+        _check_numbers(labels, self.num_embeddings, self.number)
+        return super().forward(labels)
+
+    def nothing(self, n: int, device: torch.device) -> Tensor:
+        """What stands for no label, (n,)."""
+        return torch.full((n,), self.known, device=device)
+
+
+class TextEncoder(nn.Module):
+    """Tokens (B, LENGTH) -> one vector a caption, (B, width): what a start token has gathered from the words.
+
+    Each word is its own vector plus that of its place; the words and the start token attend to each other, none of them
+    to NOTHING.   [Vaswani 2017; Devlin 2018, Section 3]
+    """
+
+    unit, number, shape = f"caption of {MAX_WORDS} tokens", "token", (MAX_WORDS,)
+
+    def __init__(self, words: int, width: int, layers: int = 2, heads: int = 4):
+        super().__init__()
+        self.known = words + 1  # tokens are 0..known-1
+        self.word = nn.Embedding(self.known, width)
+        self.start, self.place = (nn.Parameter(0.02 * torch.randn(n, width)) for n in (1, MAX_WORDS))
+        how = dict(dropout=0.0, batch_first=True, norm_first=True)
+        self.layers = nn.ModuleList(nn.TransformerEncoderLayer(width, heads, 2 * width, **how) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        _check_numbers(tokens, self.known, self.number)
+        said = self.word(tokens) + self.place  # (B, LENGTH, width)
+        h = torch.cat([self.start.expand(len(tokens), 1, -1), said], dim=1)
+        empty = F.pad(tokens == PAD, (1, 0))  # the start token is always there
+        for layer in self.layers:
+            h = layer(h, src_key_padding_mask=empty)
+        return self.norm(h[:, 0])
+
+    def nothing(self, n: int, device: torch.device) -> Tensor:
+        """The empty caption, (n, LENGTH)."""
+        return torch.full((n, MAX_WORDS), PAD, device=device)
+
+
+def encoder(
+    num_classes: int | None, vocabulary: Sequence[str] | None, width: int
+) -> ClassEmbedding | TextEncoder | None:
+    """What turns a class or a caption into a vector of this width; None for a network that is told neither.
+
+    Raises ValueError for both at once, and for a vocabulary without words.
+    """
+    if num_classes is not None and vocabulary is not None:
+        raise ValueError(
+            f"need classes or captions to be told, but got {num_classes} classes and {len(vocabulary)} words."
+        )
+    if vocabulary is None:
+        return None if num_classes is None else ClassEmbedding(num_classes + 1, width)
+    if not vocabulary:
+        raise ValueError("need captions with words in them, but got none.")
+    return TextEncoder(len(vocabulary), width)
+
+
+def check_labels(encoder: nn.Module | None, labels: Tensor, n: int) -> None:
+    """Raises ValueError unless these are labels or tokens of n images that the encoder has learned."""
+    check_shape(encoder, labels, n)
+    _check_numbers(labels.cpu(), encoder.known, encoder.number)
+
+
+def check_shape(encoder: nn.Module | None, labels: Tensor, n: int) -> None:
+    """Raises ValueError unless there is one label, or the tokens of one caption, for each of n images."""
+    if encoder is None:
+        raise ValueError("need a network that is told classes or captions, but this one is not, and got labels.")
+    if labels.shape != (n, *encoder.shape):
+        raise ValueError(f"need one {encoder.unit} for each of {n} images, but got shape {tuple(labels.shape)}.")
+
+
+def _check_numbers(labels: Tensor, n: int, what: str) -> None:
+    """Raises ValueError unless these are whole numbers in 0..n-1; on a GPU, which a look would stall, of any size."""
+    if labels.dtype not in (torch.int64, torch.int32):
+        raise ValueError(f"need {what}s as int64 or int32, but got {labels.dtype}.")
+    if labels.device.type != "cpu" or torch.compiler.is_compiling() or not labels.numel():
+        return
+    if not 0 <= labels.min() <= labels.max() < n:
+        low, high = labels.min().item(), labels.max().item()
+        raise ValueError(f"need {what}s in 0..{n - 1} for this network, but got {low}..{high}.")

@@ -1,0 +1,1 @@
+"""Files that are whole or not there: checkpoints, the Hub, published weights, where figures come from."""

@@ -1,0 +1,112 @@
+"""What comes from the Hugging Face Hub, or from its local copies when there is no network, and what goes there."""
+
+from fnmatch import fnmatch
+from pathlib import Path
+
+MODEL = "model.safetensors"
+
+
+class Absent(FileNotFoundError):
+    """The folder or the Hub has been asked, and what it holds is not what was asked for."""
+
+
+def dataset_folder(name: str, split: str) -> Path:
+    """The folder with a data set's parquet files for this split. Raises FileNotFoundError in one sentence: Absent if
+    the data set has no such split."""
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    tried = f"there is no path {Path(name).absolute()}"
+    if not _is_hub_name(name):
+        raise FileNotFoundError(f"no such data: {tried}, and {name!r} is neither `digits` nor a Hub name owner/name.")
+    wanted = [f"*{split}-*.parquet", f"*{split}.parquet", f"*{split}_*.parquet", f"*{split}/*.parquet"]
+    try:
+        folder = Path(snapshot_download(name, repo_type="dataset", allow_patterns=wanted))
+        there = [path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")]
+        found = any(fnmatch(path, pattern) for path in there for pattern in wanted)
+        if not found:
+            HfApi().dataset_info(name, revision="main")  # without a network a copy of other splits says nothing of this
+    except Exception as error:  # unknown name, no network, no permission: each its own class
+        raise FileNotFoundError(
+            f"no such data: {tried}, no copy of the split {split!r} of {name!r} in {HF_HUB_CACHE}, and the Hub did not "
+            f"give it ({type(error).__name__}: {first_line(error)}); `digits` needs no network."
+        ) from error
+    if not found:
+        raise Absent(f"need parquet files called {split}-*.parquet, but the Hub's {name!r} has none.")
+    return folder
+
+
+def model_file(name: str) -> Path:
+    """The model file of a repository on the Hub. Raises FileNotFoundError in one sentence."""
+    from huggingface_hub import hf_hub_download
+
+    if not _is_hub_name(name):
+        raise FileNotFoundError(f"need a folder with {MODEL}, such a file, or a Hub name owner/name, but got {name!r}.")
+    try:
+        return Path(hf_hub_download(name, MODEL))
+    except Exception as error:  # as above
+        raise FileNotFoundError(
+            f"no checkpoint: there is no path {Path(name).absolute()}, and the Hub did not give {name!r} "
+            f"({type(error).__name__}: {first_line(error)})."
+        ) from error
+
+
+def first_file(name: str, *names: str) -> Path:
+    """The first of these files that the repository "owner/name" on the Hub has. Raises FileNotFoundError in one
+    sentence: Absent if it has none of them."""
+    from huggingface_hub import hf_hub_download
+
+    if not _is_hub_name(name):
+        raise FileNotFoundError(f"there is no path {Path(name).absolute()}, and {name!r} is no Hub name owner/name.")
+    errors = []
+    for wanted in names:
+        try:
+            return Path(hf_hub_download(name, wanted))
+        except Exception as error:  # as above
+            errors.append(error)
+    if all(_says_absent(error, name, wanted) for error, wanted in zip(errors, names, strict=True)):
+        raise Absent(f"need {' or '.join(names)}, but the Hub's {name!r} has none.")
+    raise FileNotFoundError(
+        f"there is no path {Path(name).absolute()}, and the Hub did not give {' or '.join(names)} of {name!r} "
+        f"({type(errors[-1]).__name__}: {first_line(errors[-1])})."
+    )
+
+
+def _says_absent(error: Exception, name: str, file: str) -> bool:
+    """Whether the Hub, or the copy that it was asked for before, says that the repository has no such file."""
+    from huggingface_hub import _CACHED_NO_EXIST, try_to_load_from_cache
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    if isinstance(error, LocalEntryNotFoundError):  # one of the others too, but it means that nobody answered
+        return try_to_load_from_cache(name, file) is _CACHED_NO_EXIST
+    return isinstance(error, EntryNotFoundError)
+
+
+def push(folder: Path, name: str, private: bool = False) -> str:
+    """Upload a folder as the model repository "owner/name", made if need be; returns its address.
+
+    Who may write there is known from `huggingface-cli login` or HF_TOKEN. Raises OSError in one sentence.
+    """
+    from huggingface_hub import HfApi
+
+    if not _is_hub_name(name):
+        raise OSError(f"need a Hub name owner/name to push to, but got {name!r}.")
+    try:
+        api = HfApi()
+        address = api.create_repo(name, private=private, exist_ok=True)
+        api.upload_folder(repo_id=name, folder_path=folder, commit_message="A model of ddpm_core")
+    except Exception as error:  # no token, no permission, no network: each its own class
+        raise OSError(
+            f"the Hub did not take {name!r} ({type(error).__name__}: {first_line(error)}); log in with "
+            "huggingface-cli login, or set HF_TOKEN."
+        ) from error
+    return str(address)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, without its full stop."""
+    return (str(error).strip().splitlines() or ["no details"])[0].rstrip(".")
+
+
+def _is_hub_name(name: str) -> bool:
+    return name.count("/") == 1 and not name.startswith((".", "/", "~")) and not name.endswith("/")

@@ -1,0 +1,157 @@
+"""The weights that were published with the paper, as the Hub keeps them: "google/ddpm-cifar10-32" and its like.
+
+config.json                            what the network looks like, in the words of the library diffusers
+diffusion_pytorch_model.safetensors    its weights, or .bin, an older format
+scheduler_config.json                  the schedule; where there is none, the paper's own
+In folders that a pipeline of diffusers has saved, these lie in unet/ and scheduler/.
+"""
+
+import json
+import pickle
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ddpm_core.diffusion.model import Model
+from ddpm_core.diffusion.prediction import EPS
+from ddpm_core.networks.ddpm_unet import DDPMUNet
+from ddpm_core.schedule import Schedule, linear
+from ddpm_core.storage.checkpoint import difference
+from ddpm_core.storage.files import CheckpointError, read_tensors
+from ddpm_core.storage.hub import Absent, first_file
+
+NAME = "google/ddpm-cifar10-32"
+CONFIG, SCHEDULE = "config.json", "scheduler_config.json"
+WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
+
+# What makes a UNet2DModel of diffusers the paper's network. The first six must be said, since by default the library
+# does otherwise; the others only must not be said otherwise.
+LAYOUT = {
+    "_class_name": "UNet2DModel", "attention_head_dim": None, "downsample_padding": 0, "flip_sin_to_cos": False,
+    "freq_shift": 1, "norm_eps": 1e-6,
+    "act_fn": "silu", "add_attention": True, "attn_norm_num_groups": None, "center_input_sample": False,
+    "class_embed_type": None, "downsample_type": "conv", "mid_block_scale_factor": 1, "num_class_embeds": None,
+    "resnet_time_scale_shift": "default", "time_embedding_dim": None, "time_embedding_type": "positional",
+    "upsample_type": "conv",
+}  # fmt: skip
+NOISE = {"beta_schedule": "linear", "trained_betas": None, "prediction_type": "epsilon"}  # the same of its schedule
+OLD_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}  # of attention, until 2023
+
+
+def load_diffusers(name_or_path: str | Path = NAME) -> Model:
+    """The paper's network with published weights, in eval mode, its schedule and its prediction, EPS.
+
+    name_or_path: a repository on the Hub, or a folder laid out like one. Loading is strict: every weight must be there,
+    and no other. Raises CheckpointError in one sentence.
+    """
+    description = _json(_file(name_or_path, CONFIG))
+    net = DDPMUNet(**layout(description))
+    tensors = renamed(_tensors(_file(name_or_path, *WEIGHTS)))
+    wanted, found = {k: v.shape for k, v in net.state_dict().items()}, {k: v.shape for k, v in tensors.items()}
+    if wanted != found:
+        raise CheckpointError(f"need the weights that {CONFIG} describes, but {difference(wanted, found)}.")
+    net.load_state_dict(tensors, strict=True)
+    sides = description.get("sample_size") or 32
+    about = {
+        "size": [sides, sides] if isinstance(sides, int) else list(sides), "names": None, "data": str(name_or_path),
+        "sampler": "ddim1", "steps": 100,
+    }  # fmt: skip
+    return Model(net.eval(), _schedule(name_or_path), EPS, about)
+
+
+def layout(description: dict) -> dict:
+    """The arguments of `PaperUNet` for a diffusers description of a UNet2DModel. Raises CheckpointError for another."""
+    _agree(dict.fromkeys(list(LAYOUT)[:6], "nothing") | description, LAYOUT, CONFIG)
+    try:
+        down, up = description["down_block_types"], description["up_block_types"]
+        attention = [level for level, kind in enumerate(down) if kind == "AttnDownBlock2D"]
+        mirrored = [kind.replace("Up", "Down") for kind in reversed(up)]
+        if mirrored != list(down) or set(down) - {"DownBlock2D", "AttnDownBlock2D"}:
+            raise ValueError(f"levels that mirror each other, not {', '.join(down)} and {', '.join(up)}")
+        if len(down) != len(description["block_out_channels"]):
+            raise ValueError(f"a width for each of {len(down)} levels, not {description['block_out_channels']}")
+        if description["in_channels"] != description["out_channels"]:
+            raise ValueError(f"as many channels out as in, not {description['out_channels']}")
+        found = dict(
+            in_channels=description["in_channels"], channels=description["block_out_channels"],
+            blocks=description["layers_per_block"], attention=attention, groups=description["norm_num_groups"],
+            dropout=description.get("dropout", 0.0),
+        )  # fmt: skip
+        with torch.device("meta"):
+            DDPMUNet(**found)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"need a description of the paper's network, but {CONFIG} has none: {error}.") from error
+    return found
+
+
+def renamed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same weights under the names of today: only those of attention have changed since they were published."""
+
+    def today(name: str) -> str:
+        head, _, tail = name.rpartition(".")
+        stem, _, last = head.rpartition(".")
+        return f"{stem}.{OLD_NAMES[last]}.{tail}" if ".attentions." in name and last in OLD_NAMES else name
+
+    return {today(name): tensor for name, tensor in tensors.items()}
+
+
+def _schedule(name_or_path: str | Path) -> Schedule:
+    path = _found(name_or_path, SCHEDULE)
+    if path is None:
+        return linear()
+    described = _json(path)
+    _agree(described, NOISE, SCHEDULE)
+    numbers = {"num_train_timesteps": 1000, "beta_start": 1e-4, "beta_end": 0.02} | described
+    return linear(numbers["num_train_timesteps"], numbers["beta_start"], numbers["beta_end"])
+
+
+def _agree(said: dict, wanted: dict, where: str) -> None:
+    for key, value in wanted.items():
+        if said.get(key, value) != value:
+            raise CheckpointError(
+                f"need the paper's network, where {key} is {value!r}, but {where} says {said[key]!r}."
+            )
+
+
+def _file(name_or_path: str | Path, *names: str) -> Path:
+    """The first of these files that is there. Raises CheckpointError if none is."""
+    path = _found(name_or_path, *names)
+    if path is None:
+        raise CheckpointError(f"need {' or '.join(names)} in {name_or_path}, but there is none.")
+    return path
+
+
+def _found(name_or_path: str | Path, *names: str) -> Path | None:
+    """The first of these files that is there, in the folder itself or in the part that a pipeline keeps it in; None if
+    none is. Raises CheckpointError if the Hub does not say."""
+    part = "scheduler" if SCHEDULE in names else "unet"
+    folder, wanted = Path(name_or_path).expanduser(), [*names, *(f"{part}/{name}" for name in names)]
+    if folder.is_dir():
+        return next((path for name in wanted if (path := folder / name).is_file()), None)
+    try:
+        return first_file(str(name_or_path), *wanted)
+    except Absent:
+        return None
+    except FileNotFoundError as error:
+        raise CheckpointError(f"need published weights, but {error}") from error
+
+
+def _json(path: Path) -> dict:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"need a description in {path}, but it cannot be read: {error}.") from error
+    if not isinstance(found, dict):
+        raise CheckpointError(f"need a description in {path}, but it holds a {type(found).__name__}.")
+    return found
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    if path.suffix == ".safetensors":
+        return read_tensors(path)[0]
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"need whole weights, but {path} is truncated or damaged ({why}).") from error

@@ -1,0 +1,1 @@
+"""What surrounds the trainer: its state on disk, devices, failures, progress."""

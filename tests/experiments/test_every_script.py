@@ -1,0 +1,194 @@
+"""Every script runs, tiny and in a folder of its own, and leaves what the book's results files say.
+
+Those that have more to be tested stand in files of their own: ladder, beside_the_club, club, garment_ and car_minutes.
+"""
+
+import contextlib
+import importlib
+import io
+import json
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from ddpm_core import cli, data, unet
+from ddpm_core.cli import arguments
+from ddpm_core.diffusion.model import Model
+from ddpm_core.evaluation import classifier
+from ddpm_core.recipes import RECIPES, config
+from ddpm_core.storage import checkpoint
+from experiments.ch00 import digits, fashion32
+from experiments.ch08 import cars32
+
+FOLDER = Path(__file__).parents[2] / "experiments"
+SCRIPTS = [
+    path.relative_to(FOLDER.parent) for path in sorted(FOLDER.glob("ch*/*.py")) if "def main(" in path.read_text()
+]
+DIGITS = dict(held_out=4, judging=4, samples=4)
+
+
+def module(name):
+    return importlib.import_module(f"experiments.{name}")
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_says_how_it_is_called(path, capsys):
+    name = ".".join(path.with_suffix("").parts)
+    with pytest.raises(SystemExit, match="0"):
+        importlib.import_module(name).main(["--help"])
+    assert f"python -m {name} " in capsys.readouterr().out
+
+
+@pytest.fixture
+def tiny(tmp_path, written):
+    """tiny(script, *arguments, **settings) is the results file that the script leaves, if it has the script's name."""
+
+    def run(script, *arguments, **settings):
+        there = module(script)
+        there.main(list(arguments), there.Settings(results=tmp_path, runs=tmp_path / "runs", **settings))
+        about = written(script.rpartition(".")[2])
+        assert about["command"].startswith(f"python -m experiments.{script}")
+        return about["results"]
+
+    return run
+
+
+def test_short_chains(tiny, tmp_path):
+    names = "T = 16, betas as they are", "T = 16, respaced"
+    found = tiny("ch02.short_chains", "--seeds", "0", "1", chains=names, steps=2, priced=2, **DIGITS)
+    assert list(found["rows"]) == list(names) and found["seeds"] == [0, 1]
+    assert all(len(row["bound"]) == 2 for row in found["rows"].values()) and (tmp_path / "short_chains.png").is_file()
+
+
+def test_table2(tiny, tmp_path):
+    found = tiny("ch05.table2", "--seeds", "0", rows=("EPS unweighted",), steps=2, **DIGITS)
+    assert found["rows"]["EPS unweighted"]["beta_tilde"].keys() == {"bound", "L_T", "L_t", "L_0", "frechet"}
+    assert [path.name for path in (tmp_path / "runs" / "table2").iterdir()] == ["EPS-unweighted-0.json"]
+
+
+def test_stall(tiny, tmp_path):
+    found = tiny("ch06.stall", "--seeds", "0", "--steps", "2", looks=(2,), report_every=1, **DIGITS)
+    (look,) = found["runs"][0]["looks"]
+    assert {len(look[key]) for key in ("error", "gradient", "bound")} == {10} == {len(found["bands"])}
+    assert (tmp_path / "stall.png").is_file()
+
+
+def test_ablations(tiny, tmp_path):
+    run = partial(tiny, "ch07.ablations", "--seeds", "0", rows=("whole", "no skips"), steps=2, **DIGITS)
+    found = run()
+    assert [row["loss"][1] for row in found["rows"].values()] == [None, None]  # of one seed there is no spread
+    assert found["runs"][0]["loss"] != found["runs"][1]["loss"] and (tmp_path / "ablations.png").is_file()
+    (tmp_path / "runs" / "ablations" / "no-skips-0.pt").unlink()
+    assert run()["runs"][0] == found["runs"][0]  # with its seconds: it was not made again
+
+
+def test_training(tiny, tmp_path):
+    (tmp_path / "runs" / "training").mkdir(parents=True)
+    (tmp_path / "runs" / "training" / "rate.json").write_text("220.0")
+    lengths = dict(minutes=(0.005, 0.01), looks=(1, 2), seen=(1,))
+    found = tiny("ch08.training", "--average", "0", "--budgets", "0", **lengths, **DIGITS)
+    assert found["steps_a_minute"] == 200 and [row["steps"] for row in found["minutes"].values()] == [1, 2]
+    assert list(found["average"]["constant"]["raw"]) == ["1", "2"] and (tmp_path / "training.png").is_file()
+
+
+def test_few_steps_and_the_ancestral_chains_of_its_networks(tiny, garments, tmp_path):
+    calls = {"eta 0": (2,), "eta 1": (2, 4), "sigma-hat": (2,), "DPM-Solver++ 2M": (2,)}
+    plan = {"digits": calls | {"DPM-Solver++ 2M, quadratic": (3,)}, "fashion32": calls}
+    small = dict(training=2, garment_judging=4, long=4, shown=2, at_once=3, columns=2, timed=2, turns=2)
+    small |= DIGITS | {"samples": {"digits": 4, "fashion32": 3}}
+    found = tiny("ch10.few_steps", "--data", garments, "--seeds", "0", plan=plan, **small)
+    assert {on: list(rows) for on, rows in found["rows"].items()} == {on: list(rows) for on, rows in plan.items()}
+    assert found["seconds"]["digits"].keys() == plan["digits"].keys() and (tmp_path / "few_steps.png").is_file()
+
+    plan = (("EPS linear", 4), ("V cosine", 4))
+    found = tiny("ch09.ancestral", "--seeds", "0", plan=plan, looks=(250, 1000), steps=2, shown=2, **DIGITS)
+    assert len(found["rows"]) == len(found["sheet"]) == 8 and (tmp_path / "ancestral.png").is_file()
+    assert all(list(row["outside_at"]) == ["250", "1000"] for row in found["rows"])
+
+
+def test_a_chain_by_v_needs_the_networks_of_few_steps(tiny):
+    with pytest.raises(SystemExit, match=r"run experiments\.ch10\.few_steps first"):
+        tiny("ch09.ancestral", "--seeds", "0", plan=(("V cosine", 4),), **DIGITS)
+
+
+def test_ancestral_garments(tiny, garments, tmp_path):
+    small = dict(steps=2, times=(1000, 500, 0), mixed_at=(0, 2), shares=(0.0, 1.0))
+    found = tiny("ch09.ancestral_garments", "--data", garments, **small)
+    assert (found["times"], found["mixed_at"], found["shares"]) == ([1000, 500, 0], [0, 2], [0, 1])
+    assert all((tmp_path / f"ancestral_{name}.png").is_file() for name in ("garments", "mixed"))
+
+
+# ---- chapter 0: as a reader would start them -------------------------------------------------------------------
+
+
+def test_digits(tiny):
+    def command(*words):
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            assert cli.main(list(words)) == 0
+        return 2.0, 100.0, printed.getvalue()
+
+    found = tiny("ch00.digits", "--seeds", "3", samples=30, judging=4, more=("--steps", "2"), command=command)
+    (run,) = found["runs"]
+    assert (run["seed"], run["train_seconds"], run["memory_mib"]) == (3, 2.0, 100) and found["steps"] == 2
+    assert found["real"]["recognised"] > 0.9 > run["recognised"]  # by a reader of the digits it was made for
+
+
+def test_a_command_is_timed_in_a_process_of_its_own():
+    seconds, mib, printed = digits.command("recipes")
+    assert seconds > 0 and 5 < mib < 4000 and "digits" in printed
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """trained(network, **about) is a stand-in for the command line, and the words that it was given."""
+    heard = []
+
+    def stand_in(network, side, **about):
+        def run(words):
+            heard.append(options := arguments.parser().parse_args(words))
+            recipe = RECIPES[options.recipe]
+            said = dict(size=[side, side], minutes=options.minutes, images_seen=8, seed=options.seed, loss=0.5)
+            said |= dict(date="1642-01-01", device="an abacus", length={"minutes": options.minutes}, only=recipe.only)
+            said |= dict(settings=config.described(recipe.config), pixels_sha256="0", data_sha256="1", **about)
+            checkpoint.save(options.out, Model(network, config.COSINE, config.V, said))
+            return 0
+
+        return run, heard
+
+    return stand_in
+
+
+def test_fashion32(tiny, trained, garments, tmp_path):
+    run, heard = trained(unet.UNet(1, (8, 16), num_classes=10), 16)
+    small = dict(candidates=(("dpm", 2), ("ddim1", 3)), samples=20, judging=4, checkpoint=str(tmp_path / "made"))
+    found = tiny("ch00.fashion32", "--data", garments, "--minutes", "2", run=run, **small)
+    assert (heard[0].recipe, heard[0].data, heard[0].minutes) == ("fashion32", garments, 2) and found["minutes"] == 2
+    assert [(row["sampler"], row["steps"]) for row in found["samplers"]] == [("dpm", 2), ("ddim1", 3)]
+    assert found["best"]["frechet"] == min(row["frechet"] for row in found["samplers"])
+    assert found["guided"]["guidance"] == 1 and (tmp_path / "fashion32.png").is_file()
+    assert json.loads((tmp_path / "fashion32.json").read_text())["device"] == "an abacus"
+    again = tiny("ch00.fashion32", "--data", garments, "--judge-only", run=run, **small)
+    assert len(heard) == 1 and again["samplers"][0] | {"minutes": 0} == found["samplers"][0] | {"minutes": 0}
+
+
+def test_cars32(tiny, trained, small_cars, tmp_path):
+    def real(source, model):
+        whole = data.load(source)
+        known, held = (split.of_class("automobile") for split in (whole, data.load(source, "test")))
+        return SimpleNamespace(known=known, held_out=held, judge=classifier.cached(whole, steps=4), kind=1)
+
+    run, heard = trained(unet.UNet(3, (8, 16)), 8, steps=2, sampler="ddim1")
+    small = dict(samples=6, checkpoint=str(tmp_path / "made"), real=real, run=run)
+    found = tiny("ch08.cars32", "--data", small_cars, "--seed", "4", **small)
+    assert (heard[0].recipe, heard[0].minutes, found["seed"]) == ("cars32", 90, 4)
+    assert found["rows"].keys() == {"recognised", "frechet", "edges"} and (tmp_path / "cars32.png").is_file()
+
+
+def test_a_training_that_fails_leaves_no_results(tmp_path):
+    for script in (fashion32, cars32):
+        with pytest.raises(SystemExit, match="1"):
+            script.main([], replace(script.BOOK, results=tmp_path, run=lambda words: 2))
+    assert not list(tmp_path.iterdir())

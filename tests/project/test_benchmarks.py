@@ -1,0 +1,197 @@
+"""The benchmarks count what they say they count. Nothing is timed here, and no peer but diffusers is needed."""
+
+import importlib
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
+SCRIPTS = ["equal_seconds", "growth", "many_pictures", "on_a_gpu", "processes", "training_step"]
+
+
+def script(name):
+    """The script as a module."""
+    return importlib.import_module(f"benchmarks.{name}")
+
+
+@pytest.fixture
+def clock():
+    return importlib.import_module("benchmarks.rig.clock")
+
+
+@pytest.fixture
+def peers():
+    return importlib.import_module("benchmarks.rig.peers")
+
+
+@pytest.fixture
+def step():
+    return importlib.import_module("benchmarks.rig.step")
+
+
+@pytest.fixture
+def small(peers):
+    return peers.Layout(1, 8, (8, 16), 1, (1,), batch=4)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_script_of_peers_can_be_imported(name):
+    assert script(name).main.__name__ == "main"
+    assert sorted(p.stem for p in FOLDER.glob("*.py")) == sorted([*SCRIPTS, "fresh_clone", "pages"])
+
+
+def test_turns_alternate_and_the_first_do_not_count(clock):
+    calls, now = [], [0]
+
+    def takes(name, *seconds):
+        waits = iter(seconds)
+        return lambda: (calls.append(name), now.__setitem__(0, now[0] + next(waits)))
+
+    steps = {"a": takes("a", 100, 1, 3), "b": takes("b", 100, 2, 4)}
+    found = clock.in_turns(steps, rounds=2, warm=1, now=lambda: now[0])
+    assert calls == ["a", "b"] * 3 and found == {"a": [1, 3], "b": [2, 4]}
+
+
+def test_the_middle_is_a_median_with_its_range(clock):
+    assert clock.middle([3.0, 1.0, 100.0]) == [3.0, 1.0, 100.0]
+    assert clock.middle([1.23456, 2.0]) == [1.617, 1.235, 2.0]
+
+
+def test_a_ratio_is_taken_turn_by_turn(clock):
+    """The machine was slow in the second turn, for both alike: the ratio does not see it."""
+    assert clock.ratio([2.0, 20.0, 3.0], [1.0, 10.0, 1.0]) == [2.0, 2.0, 3.0]
+    with pytest.raises(ValueError, match="shorter"):
+        clock.ratio([1.0, 2.0], [1.0])
+
+
+def test_growth_in_step_is_one(clock):
+    assert clock.growth([1, 2, 8], [0.5, 1.0, 4.0]) == [1.0, 1.0]
+    assert clock.growth([1, 2, 4], [1.0, 4.0, 4.0]) == [2.0, 0.5]
+
+
+def test_memory_is_that_of_another_process(clock, tmp_path, monkeypatch):
+    head = "import time\nfrom benchmarks.rig import clock\n"
+    (tmp_path / "held.py").write_text(
+        head + "print(*clock.most_held(lambda: (bytearray(100 << 20), time.sleep(0.1))))\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    found = clock.memory_of("held")
+    assert 99 < found["of_the_steps_mib"] < 110 and found["peak_mib"] > found["of_the_steps_mib"]
+
+
+def test_operations_are_counted_there_and_back(step, small):
+    """A convolution and attention: three products each way, less the gradient of the images, which nobody asks for."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = nn.Conv2d(1, 4, 3, padding=1, bias=False), nn.Conv2d(4, 1, 1, bias=False)
+
+        def forward(self, x, t):
+            h = self.one(x).flatten(2).mT[:, None]
+            h = nn.functional.scaled_dot_product_attention(h, h, h)[:, 0].mT.reshape(len(x), 4, 8, 8)
+            return self.two(h)
+
+    pixels = 64
+    one, two, attention = 2 * 9 * 4 * pixels, 2 * 4 * pixels, 2 * 2 * pixels * pixels * 4
+    assert step.flops(Net(), small) == 2 * one + 3 * two + 3 * attention
+
+
+def test_a_step_is_that_of_plain_adam_and_average(step, small):
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.Unflatten(1, (1, 8, 8)))
+    x, t, eps = step.batch(small)
+    before = net[1].weight.detach().clone()
+
+    class Asked(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = net
+
+        def forward(self, x, t):
+            return self.net(x)
+
+    wanted = torch.autograd.grad(nn.functional.mse_loss(net(x), eps), net[1].weight)[0]
+    step.training_step(Asked(), x, t, eps)()
+    moved = net[1].weight - before
+    torch.testing.assert_close(moved, -1e-4 * wanted.sign(), rtol=0.02, atol=1e-6)  # Adam's first step is lr each
+    assert net[1].weight.grad is None
+
+
+def test_diffusers_builds_the_very_layout_that_ours_is(peers, step, small):
+    for layout in (small, replace(small, in_channels=3, channels=(8, 8, 16), blocks=2, side=16)):
+        ours, theirs = peers.build(peers.OURS, layout), peers.build("diffusers", layout)
+        assert {k: v.shape for k, v in ours.state_dict().items()} == {
+            k.removeprefix("net."): v.shape for k, v in theirs.state_dict().items()
+        }
+        ours.load_state_dict({k.removeprefix("net."): v for k, v in theirs.state_dict().items()})
+        x, t, _ = step.batch(layout)
+        torch.testing.assert_close(ours(x, t), theirs(x, t), rtol=0, atol=1e-5)
+        # of the growing convolution, 4 of 9 products are left; the rest of the work is the same
+        assert 0.8 < step.flops(ours, layout) / step.flops(theirs, layout) < 1
+
+
+def test_a_name_says_how_the_weights_lie_in_memory(peers, small):
+    def last(name):
+        weights = [p for p in peers.build(name, small).parameters() if p.ndim == 4 and min(p.shape) > 1]
+        return {p.is_contiguous(memory_format=torch.channels_last) for p in weights}
+
+    assert last(peers.OURS) == last("diffusers" + peers.CHANNELS_LAST) == {True}
+    assert False in last("diffusers")
+    assert len(set(peers.entrants())) == len(peers.entrants()) and peers.OURS in peers.entrants()
+
+
+def test_the_sizes_are_as_large_as_they_are_called(peers):
+    with torch.device("meta"):
+        found = {name: sum(p.numel() for p in peers.ours(o).parameters()) for name, o in peers.SIZES.items()}
+    assert {name: f"{n / 1e6:.3g} M" for name, n in found.items()} == {
+        "0.7 M": "0.701 M", "2.25 M": "2.25 M", "35.7 M": "35.7 M",
+    }  # fmt: skip
+
+
+def test_the_table_compares_each_with_ours(monkeypatch, clock, small):
+    """A product, ours and a peer, of known seconds."""
+    found, seconds = script("training_step"), {"GEMM": 1e-3, "ddpm_core.paper": 0.5, "diffusers": 1.0}
+    monkeypatch.setattr(clock, "in_turns", lambda steps, rounds: {name: [seconds[name]] * rounds for name in steps})
+    table = found.compared(small, ["ddpm_core.paper", "diffusers"], rounds=3, n=64)
+    ours, theirs = table["rows"]["ddpm_core.paper"], table["rows"]["diffusers"]
+    assert theirs["ours_is_faster_by"] == [2.0, 2.0, 2.0] and ours["ours_is_faster_by"] == [1.0, 1.0, 1.0]
+    assert ours["images_per_second"][0] == 8 and theirs["images_per_second"][0] == 4
+    assert table["gemm_gflops"][0] == pytest.approx(2 * 64**3 / 1e-3 / 1e9, rel=1e-3)
+    share = theirs["gflop_per_image"] * 4 / table["gemm_gflops"][0]
+    assert theirs["share_of_gemm"][0] == pytest.approx(share, rel=2e-3)
+    assert ours["share_of_gemm_by_the_layout"][0] == pytest.approx(2 * share, rel=2e-3)
+
+
+def test_both_loops_of_the_gpu_run_on_a_cpu(monkeypatch, peers, small):
+    found = script("on_a_gpu")
+    table = found.measured(small, "cpu", "no", rounds=1, steps=2, n=64)
+    assert set(table["rows"]) == {"ddpm_core", "diffusers"} and table["ours_is_faster_by"][0] > 0
+
+
+def test_without_a_gpu_nothing_is_claimed(monkeypatch, tmp_path, capsys):
+    found = script("on_a_gpu")
+    monkeypatch.setattr(importlib.import_module("experiments.common.results_file"), "RESULTS", tmp_path)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(sys, "argv", [str(FOLDER / "on_a_gpu.py")])
+    found.main()
+    assert "not measured" in capsys.readouterr().out and not list(tmp_path.iterdir())
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of diffusers with numpy 2
+def test_all_three_ways_to_spend_the_seconds_are_judged_alike(monkeypatch):
+    """For a moment each, by judges that only look at what they are given."""
+    found = script("equal_seconds")
+    digits = torch.randint(0, 256, (64, 1, 8, 8), dtype=torch.uint8)
+    w = type("World", (), {"known": type("Known", (), {"images": digits}), "held": found.to_float(digits[:4])})
+    monkeypatch.setattr(found, "CALLS", 4)
+    monkeypatch.setattr(found, "SAMPLES", 3)
+    monkeypatch.setattr(found.small_trainings, "judged", lambda w, images: tuple(images.shape))
+    monkeypatch.setattr(found, "LAYOUT", replace(found.LAYOUT, channels=(8, 16), batch=8))
+    for train, draw in found.ROWS.values():
+        row = found.judged(w, train(w, 0, 0.2), draw)
+        assert row["frechet"] == (3, 1, 8, 8) and row["bits_per_dim"] > 0 and row["steps"] >= 1
+        assert row["images"] in (16 * row["steps"], 64 * row["steps"])
