@@ -17,7 +17,7 @@ from ddpm_core.diffusion import timesteps
 from ddpm_core.diffusion.elbo import check_terminal_snr
 from ddpm_core.diffusion.gaussian import eps_from_x0, q_posterior, same_shape
 from ddpm_core.diffusion.model import Model
-from ddpm_core.diffusion.noise import seeded, standard_normal
+from ddpm_core.diffusion.noise import Generator, one_each, standard_normal
 from ddpm_core.diffusion.pixels import to_uint8
 from ddpm_core.diffusion.prediction import Denoise
 from ddpm_core.diffusion.timesteps import Steps
@@ -25,7 +25,6 @@ from ddpm_core.diffusion.variance import Variance, beta_tilde
 from ddpm_core.schedule import Schedule, at, respaced
 
 Times = Sequence[int] | None  # those to visit, falling; None means all from T to 0
-Generator = torch.Generator | None
 Answer = tuple[Tensor, Tensor]  # a time t (B,), and the x0_hat that was the answer then
 
 
@@ -153,22 +152,16 @@ SAMPLERS: dict[str, Callable[..., Steps]] = {
 
 
 def trajectory(
-    model: Model,
-    n: int = 64,
-    *,
-    labels: Tensor | None = None,
-    steps: int = 20,
-    sampler: str = "dpm",
-    guidance: float = 0.0,
-    generator: Generator = None,
-    device: str | torch.device = "cpu",
-) -> Steps:
+    model: Model, n: int = 64, *, labels: Tensor | None = None, steps: int = 20, sampler: str = "dpm",
+    guidance: float = 0.0, seed: int = 0, first: int = 0, device: str | torch.device = "cpu",
+) -> Steps:  # fmt: skip
     """Draw n images and yield (t, x_t) on the way, x_t (n, C, H, W).
 
     labels    (n,), tokens of n captions, or None
     steps     network calls, at times evenly spaced
     sampler   one of SAMPLERS: "dpm", "ddim", "ddim1" (eta = 1) or "ddpm"
     guidance  0 is plain conditional sampling
+    seed      picture k has noise of its own, fixed by the seed and k alone; the first of these n is k = `first`
     The network moves to `device`. Warns of a schedule whose x_T remembers x_0: sampling starts from noise.
     Raises ValueError for another sampler, for labels that the network has not learned, and for guidance without any.
     """
@@ -178,26 +171,25 @@ def trajectory(
     check_terminal_snr(model.schedule)
     if labels is not None:
         network.check_labels(labels, n)
-    x_T = standard_normal(torch.empty(n, network.in_channels, *model.about["size"], device=device), generator)
-    times = timesteps.uniform(model.schedule, steps)
-    return SAMPLERS[sampler](model.denoiser(labels, guidance), model.schedule, x_T, times, generator=generator)
+    noise, times = one_each(seed, first, n), timesteps.uniform(model.schedule, steps)
+    x_T = standard_normal(torch.empty(n, network.in_channels, *model.about["size"], device=device), noise)
+    return SAMPLERS[sampler](model.denoiser(labels, guidance), model.schedule, x_T, times, generator=noise)
 
 
-def draw(
-    model: Model, n: int = 64, *, at_once: int = 250, seed: int = 0, labels: Tensor | None = None, **how
-) -> Tensor:
-    """n finished images (n, C, H, W) uint8, made `at_once` at a time; `how` as in `trajectory`."""
-    return torch.cat(list(draw_batches(model, n, at_once=at_once, seed=seed, labels=labels, **how)))
+def draw(model: Model, n: int = 64, *, at_once: int = 250, labels: Tensor | None = None, **how) -> Tensor:
+    """n finished images (n, C, H, W) uint8, made `at_once` at a time; `how` as in `trajectory`.
+
+    Picture k depends on the seed and on k: not on n, and on at_once by rounding alone.
+    """
+    return torch.cat(list(draw_batches(model, n, at_once=at_once, labels=labels, **how)))
 
 
-def draw_batches(
-    model: Model, n: int, *, at_once: int = 250, seed: int = 0, labels: Tensor | None = None, **how
-) -> Iterator[Tensor]:
+def draw_batches(model: Model, n: int, *, at_once: int = 250, labels: Tensor | None = None, **how) -> Iterator[Tensor]:
     """The images of `draw`, yielded as they are finished, (at most `at_once`, C, H, W) at a time."""
     for first in range(0, n, at_once):
         size = min(at_once, n - first)
         mine = None if labels is None else labels[first : first + size]
-        yield to_uint8(final(trajectory(model, size, labels=mine, generator=seeded(seed, first), **how))).cpu()
+        yield to_uint8(final(trajectory(model, size, labels=mine, first=first, **how))).cpu()
 
 
 def balanced_labels(n: int, num_classes: int) -> Tensor:

@@ -87,7 +87,7 @@ def run(
                        rows. Floating-point tensors go to the device, others (times, labels) stay on the CPU
     loss(net, *batch)  a scalar, the mean over the rows that it gets
     accumulate         parts that each process takes its rows in: less memory, the same step
-    decay(share done)  factor on the learning rate, besides the warm-up: `cosine`, or `constant`
+    decay(share done)  factor on the learning rate, besides the warm-up: `cosine_decay`, or `no_decay`
     Ctrl-C stops between two steps (many processes: at the next report) with KeyboardInterrupt, so the state stays
     whole. A step whose fp16 gradient overflows is taken again with half the loss scale. Raises ValueError at once for a
     length that cannot be; FloatingPointError, naming the step, for a loss or gradient that is not finite: on a CPU

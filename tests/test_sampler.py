@@ -8,6 +8,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 
+from ddpm_core import sampler as samplers
 from ddpm_core.diffusion import mixture, variance
 from ddpm_core.diffusion.gaussian import (
     eps_from_x0,
@@ -19,10 +20,13 @@ from ddpm_core.diffusion.gaussian import (
     x0_from_eps,
 )
 from ddpm_core.diffusion.guidance import guided  # fmt: skip
+from ddpm_core.diffusion.model import Model
+from ddpm_core.diffusion.pixels import to_uint8
 from ddpm_core.diffusion.prediction import EPS, X0, V, clip_denoised, denoiser
 from ddpm_core.diffusion.timesteps import uniform
 from ddpm_core.sampler import SAMPLERS, ancestral, ddim, ddim_step, ddpm_step, dpm_solver, dpm_solver_step, final
 from ddpm_core.schedule import cosine, from_betas, linear, respaced
+from ddpm_core.unet import UNet
 
 SCHEDULES = pytest.mark.parametrize("schedule", [linear(), cosine(200)], ids=repr)
 KINDS = {EPS: "epsilon", X0: "sample", V: "v_prediction"}
@@ -309,6 +313,23 @@ def test_ancestral_sampling_of_some_times_is_that_of_the_respaced_chain(width, m
         lambda x_t, k: denoise(x_t, told[k]), short, x, variance=width, generator=torch.Generator().manual_seed(5)
     )
     torch.testing.assert_close(final(ours), final(theirs), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_picture_depends_on_the_seed_and_its_number_alone(sampler):
+    torch.manual_seed(0)
+    network = UNet(1, (8, 16)).eval()
+    torch.nn.init.normal_(network.head[-1].weight, std=0.2)
+    model, how = Model(network, cosine(8), V, {"size": [8, 8]}), dict(sampler=sampler, steps=4, seed=3)
+    nine = samplers.draw(model, 9, **how)
+    for n, at_once in ((4, 250), (9, 2), (7, 7)):
+        fewer = samplers.draw(model, n, at_once=at_once, **how)
+        assert (fewer.int() - nine[:n].int()).abs().max() <= 1  # products of another size round otherwise
+    third = samplers.final(samplers.trajectory(model, 1, first=2, **how))
+    assert (to_uint8(third).int() - nine[2:3].int()).abs().max() <= 1
+    assert (nine[0].int() - nine[1].int()).abs().max() > 20
+    other = samplers.draw(model, 9, **how | {"seed": 4})
+    assert (nine.int() - other.int()).abs().max() > 20
 
 
 def test_a_generator_makes_a_chain_repeatable(mixture, normal):

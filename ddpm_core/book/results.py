@@ -65,7 +65,7 @@ def load(name: str, recipe: dict | None = None) -> dict:
 def model(name: str) -> Model:
     """The trained model NAME.safetensors, held to the sha256 that the package was built with.
 
-    Raises FileNotFoundError as `find` does, CheckpointError for a file that is damaged or another.
+    Raises FileNotFoundError as `path` does, CheckpointError for a file that is damaged or another.
     """
     return checkpoint.load(path(f"{name}.safetensors"), _known().get(f"{name}.safetensors"))
 

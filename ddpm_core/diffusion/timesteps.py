@@ -20,10 +20,7 @@ def uniform(schedule: Schedule, steps: int) -> list[int]:
 
 
 def quadratic(schedule: Schedule, steps: int) -> list[int]:
-    """steps + 1 times from T down to 0, t = T (1 - k / steps)^2: most stops near the clean end.
-
-    Raises ValueError for more steps than times.   [Song 2021, Appendix D.2; chapter 10]
-    """
+    """steps + 1 times from T down to 0, t = T (1 - k / steps)^2: most near the clean end. [Song 2021, Appendix D.2]"""
     _enough(schedule, steps)
     return _apart([round(schedule.T * (1 - k / steps) ** 2) for k in range(steps + 1)])
 

@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from ddpm_core import sampler
 from ddpm_core.book import results
 from ddpm_core.cli import main
 from ddpm_core.data import load
 from ddpm_core.diffusion.loss import min_snr
-from ddpm_core.diffusion.model import Model
 from ddpm_core.recipes import config, recipes
 from ddpm_core.recipes.recipes import RECIPES, Recipe
 from ddpm_core.storage import checkpoint
@@ -99,20 +97,6 @@ def test_weights_that_differ_in_a_number_are_told_apart():
     one, other, again = (config.described(replace(SMALL, weight=min_snr(gamma)))["weight"] for gamma in (5.0, 1.0, 5))
     assert one == again == "min_snr(5.0)" and other == "min_snr(1.0)"
     assert config.described(SMALL)["weight"] == "uniform"
-
-
-def test_noise_is_drawn_where_the_generator_lives(monkeypatch):
-    class Elsewhere:
-        device = torch.device("meta")
-
-    asked, plain = [], torch.randn
-    trained = Model(config.network(SMALL, 1, None), config.COSINE, config.V, {"size": [8, 8]})
-    monkeypatch.setattr(
-        torch, "randn", lambda *shape, generator, **where: asked.append((generator, where)) or plain(*shape, **where)
-    )
-    here = Elsewhere()
-    _, x_T = next(sampler.trajectory(trained, 2, generator=here, device="meta"))
-    assert asked == [(here, {"device": here.device, "dtype": torch.float32})] and x_T.shape == (2, 1, 8, 8)
 
 
 # ---- by the command line ---------------------------------------------------------------------------------------
