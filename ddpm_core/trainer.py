@@ -20,6 +20,7 @@ from ddpm_core.diffusion.prediction import Prediction
 from ddpm_core.schedule import Schedule
 from ddpm_core.training.devices import check_device, check_precision
 from ddpm_core.training.failures import defer_signals, explain_errors, halve_scale, not_finite
+from ddpm_core.training.optimizers import Optimizer, adam
 from ddpm_core.training.progress import BatchAt, Progress
 from ddpm_core.training.state import TrainState, own_dropout, resume, save
 
@@ -32,16 +33,17 @@ __all__ = [
 def start(
     net: nn.Module,
     *,
+    optimizer: Optimizer = adam,  # or optimizers.muon(lr=0.02), whose rate is beside this one
     lr: float = 2e-3,  # ten times the paper's: small networks take it, with the warm-up and the decay below
     warmup: int = 100,  # steps until lr is reached; Adam's first steps are its least sure ones
     ema_decay: float = 0.999,  # the paper's 0.9999 averages over 10,000 steps, more than a small run has
     mixed_precision: str = "no",  # "fp16", "bf16", or "auto" for the one that pays on this device
     device: str | None = None,  # None: a GPU if there is one
 ) -> TrainState:
-    """A fresh `TrainState` for this network, to be trained by Adam.   [Kingma and Ba 2015; chapter 8, Eqs. 8.1 and 8.4]
+    """A fresh `TrainState` for this network, to be trained by Adam, or by another optimiser.
 
     Raises ValueError for a device that is not there, or is not the one that this process already trains on: accelerate
-    settles on one device for a process.
+    settles on one device for a process.   [Kingma and Ba 2015; chapter 8, Eqs. 8.1 and 8.4]
     """
     device = check_device(device)
     accelerator = Accelerator(
@@ -54,10 +56,11 @@ def start(
     net = net.to(accelerator.device, memory_format=torch.channels_last)
     ema = AveragedModel(net)
     ema.multi_avg_fn = _ema_update(ema_decay, ema)
-    optimizer = torch.optim.Adam(net.parameters(), lr=lr, betas=(0.9, 0.99), fused=True)
-    net, optimizer = accelerator.prepare(net, optimizer)
+    net, own = accelerator.prepare(net, optimizer(net, lr))
+    for group in own.param_groups:
+        group["initial_lr"] = group["lr"]  # which `run` scales; torch's own schedules call it so, too
     own_dropout(accelerator)
-    return TrainState(net, ema, optimizer, accelerator, lr, warmup)
+    return TrainState(net, ema, own, accelerator, lr, warmup)
 
 
 def cosine_decay(done: float) -> float:
@@ -112,9 +115,9 @@ def _run(state, batch_at, loss, steps, minutes, report_every, accumulate, decay)
     state.optimizer.zero_grad()  # of what a step that was cut short has left
     with defer_signals() as interrupted, explain_errors(state, accumulate):
         while (done := _fraction(state, steps, minutes)) < 1:
-            lr = state.lr * min(1, (state.step + 1) / state.warmup) * decay(done)
+            warm, rest = min(1, (state.step + 1) / state.warmup), decay(done)
             for group in state.optimizer.param_groups:
-                group["lr"] = lr
+                group["lr"] = group["initial_lr"] * warm * rest
             value = _backward(state, batch_at(state.step), loss, accumulate)
             norm = accelerator.clip_grad_norm_(parameters, 1.0)
             if accelerator.scaler is not None and not norm.isfinite():
@@ -136,7 +139,7 @@ def _run(state, batch_at, loss, steps, minutes, report_every, accumulate, decay)
             fraction, stop = _fraction(state, steps, minutes), alone and interrupted()
             if len(losses) == report_every or fraction >= 1 or stop:
                 mean, length, stop = _report(state, losses, norms, interrupted())
-                yield Progress(state.step, mean, state.images, state.seconds, fraction, lr, length)
+                yield Progress(state.step, mean, state.images, state.seconds, fraction, state.lr * warm * rest, length)
                 losses, norms = [], []
                 began = time.perf_counter() - state.seconds  # what the caller does meanwhile is not training
             if stop or (alone and interrupted()):

@@ -35,6 +35,7 @@ class UNet(nn.Module):
     """
 
     checkpointing = False
+    edge = ("time", "label", "stem", "head")  # layers that touch times, labels, images or the answer
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 from ddpm_core.diffusion.model import Model
+from ddpm_core.recipes.config import EARLIER
 from ddpm_core.storage import checkpoint
 from ddpm_core.storage.files import cache, write_atomically
 from ddpm_core.storage.provenance import repository
@@ -52,7 +53,7 @@ def load(name: str, recipe: dict | None = None) -> dict:
     missing = [key for key in ("command", "commit", "device", "date", "minutes", "results") if key not in found]
     if missing:
         raise ValueError(f"need a results file with its provenance, but {name}.json lacks {', '.join(missing)}.")
-    then = found.get("recipe") or {}
+    then = EARLIER | (found.get("recipe") or {})
     for key in sorted(then.keys() & (recipe or {}).keys()):
         if then[key] != recipe[key]:
             raise ValueError(

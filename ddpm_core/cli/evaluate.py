@@ -15,6 +15,7 @@ from ddpm_core.diffusion.model import Model
 from ddpm_core.evaluation import fid
 from ddpm_core.evaluation.likelihood import bits_per_dim
 from ddpm_core.evaluation.references import References, captions_like, conditions_of, real_images, sample_quality
+from ddpm_core.recipes.config import EARLIER
 from ddpm_core.recipes.recipes import RECIPES
 from ddpm_core.storage import checkpoint, provenance
 from ddpm_core.storage.files import file_sha256, write_atomically
@@ -122,7 +123,7 @@ def recipe_of(about: dict) -> dict | None:
     if "settings" not in about:
         return None
     length = {"minutes": about["length"].get("minutes"), "training_steps": about["length"].get("steps")}
-    return about["settings"] | length | {key: about[key] for key in ("only", "pixels_sha256")}
+    return EARLIER | about["settings"] | length | {key: about[key] for key in ("only", "pixels_sha256")}
 
 
 def _training(model: Model) -> dict:

@@ -11,6 +11,7 @@ from ddpm_core.data.decoding import endings
 from ddpm_core.data.preparation import AS_IT_IS
 from ddpm_core.diffusion.model import Model
 from ddpm_core.recipes import TrainingConfig
+from ddpm_core.recipes.config import EARLIER
 from ddpm_core.storage import checkpoint
 from ddpm_core.training.state import TrainState
 
@@ -39,7 +40,7 @@ def _check_same(began: Model, config: TrainingConfig, now: dict) -> None:
     pairs["prediction"] = began.prediction, config.predict
     if not torch.equal(began.schedule.beta, config.schedule.beta):
         pairs["schedule"] = began.schedule, config.schedule
-    then, here = earlier.get("settings", {}), now["settings"]
+    then, here = EARLIER | earlier.get("settings", {}), now["settings"]
     pairs |= {key: (then[key], here[key]) for key in sorted(then.keys() & here.keys() - {"predict", "schedule"})}
     for key, (then, here) in pairs.items():
         if then != here:

@@ -111,8 +111,9 @@ def started(job: Job, seen: TrainingSet) -> trainer.TrainState:
     if why_not is not None:
         say(f"--compile is left out, it does not work here: {why_not}.")
     return trainer.start(
-        net, lr=wanted.lr, ema_decay=wanted.ema_decay, mixed_precision=job.recipe.mixed_precision, device=job.device
-    )
+        net, optimizer=wanted.optimizer, lr=wanted.lr, ema_decay=wanted.ema_decay,
+        mixed_precision=job.recipe.mixed_precision, device=job.device,
+    )  # fmt: skip
 
 
 def described(job: Job, images: ImageDataset, seen: TrainingSet, state: trainer.TrainState) -> dict:

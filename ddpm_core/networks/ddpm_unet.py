@@ -29,6 +29,8 @@ class DDPMUNet(nn.Module):
     [Ho 2020, Appendix B]
     """
 
+    edge = ("time_embedding", "conv_in", "conv_out")  # layers that touch times, images or the answer
+
     def __init__(
         self,
         in_channels: int = 3,

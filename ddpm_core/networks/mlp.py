@@ -20,6 +20,8 @@ class MLP(nn.Module):
     Raises ValueError for points of another shape, and for times that are not one a point.
     """
 
+    edge = ("time", "stem", "head")  # layers that touch times, points or the answer
+
     def __init__(self, dimensions: int = 2, width: int = 64, blocks: int = 3):
         super().__init__()
         if dimensions < 1 or blocks < 1 or width < 4 or width % 2:

@@ -11,9 +11,11 @@ from ddpm_core.data.dataset import ImageDataset
 from ddpm_core.diffusion.loss import Weighting, uniform, weighting_name
 from ddpm_core.diffusion.prediction import EPS, Prediction, V
 from ddpm_core.schedule import Schedule, cosine, linear
+from ddpm_core.training.optimizers import Optimizer, adam, optimizer_name
 from ddpm_core.unet import UNet
 
 COSINE = cosine(1000)
+EARLIER = {"optimizer": "adam"}  # what files of earlier versions do not say: there was no other
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class TrainingConfig:
     predict: Prediction = V  # well-conditioned at both ends of the chain
     weight: Weighting = uniform
     batch: int = 64  # many small steps beat few large ones in a short run
-    lr: float = 2e-3
+    optimizer: Optimizer = adam
+    lr: float = 2e-3  # Adam's; Muon has its own beside it
     ema_decay: float = 0.999
     by_class: bool = True  # told the label, where images have one; the paper's network is not
     sentences: tuple[str, ...] = ()  # told a caption instead: the data's own, else one of these about the class's name
@@ -95,4 +98,5 @@ def described(config: TrainingConfig) -> dict:
         "schedule": f"T = {config.schedule.T}, betas {beta[1]:.4g} to {beta[-1]:.4g}, in all {beta.sum():.6g}",
         "predict": config.predict.name,
         "weight": weighting_name(config.weight),
+        "optimizer": optimizer_name(config.optimizer),
     }

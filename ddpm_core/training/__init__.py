@@ -1,1 +1,1 @@
-"""What surrounds the trainer: its state on disk, devices, failures, progress."""
+"""What surrounds the trainer: optimisers, its state on disk, devices, failures, progress."""

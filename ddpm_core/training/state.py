@@ -11,7 +11,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from ddpm_core.storage.files import CheckpointError, read_tensors, write_tensors
 
-MOMENTS = ("exp_avg", "exp_avg_sq")  # of the gradient, as Adam calls them
+ADAMS, MUONS = ("step", "exp_avg", "exp_avg_sq"), ("momentum_buffer",)  # what each remembers of a weight's gradients
 
 
 @dataclass
@@ -47,53 +47,69 @@ def save(state: TrainState, path: str | Path) -> None:
     tensors = {f"net.{k}": v for k, v in net.state_dict().items()}
     tensors |= {f"ema.{k}": v for k, v in state.ema.state_dict().items()}
     moments = state.optimizer.state_dict()["state"]
-    tensors |= {f"adam.{i}.{k}": v for i, found in moments.items() for k, v in found.items()}
+    optimizer = _name(state.optimizer)
+    tensors |= {f"{optimizer}.{i}.{k}": v for i, found in moments.items() for k, v in found.items()}
     tensors["rng"] = torch.get_rng_state()  # dropout draws from the global generator
     progress = {"step": state.step, "images": state.images, "seconds": state.seconds}
     progress |= {"batch": state.batch, "processes": state.accelerator.num_processes}
-    progress |= {"shape": state.shape}
+    progress |= {"shape": state.shape, "optimizer": optimizer}
     write_tensors(path, tensors, {"progress": json.dumps(progress)})
 
 
 def resume(state: TrainState, path: str | Path) -> TrainState:
     """Fill a fresh `TrainState` of the same network from `save`'s file.
 
-    Raises CheckpointError if it is of another network or number of processes; `run` refuses another batch. How a batch
-    is cut into parts (`accumulate`) is free: the outcome is the same, but for rounding and the masks of dropout.
+    Raises CheckpointError if it is of another network, optimiser or number of processes; `run` refuses another batch.
+    How a batch is cut into parts (`accumulate`) is free: the outcome is the same, but for rounding and the masks of
+    dropout.
     """
     tensors, about = read_tensors(path)
-    part = {name: {} for name in ("net", "ema", "adam")}
+    part, optimizer = {"net": {}, "ema": {}}, _name(state.optimizer)
     for key, value in tensors.items():
         room, _, rest = key.partition(".")
         part.setdefault(room, {})[rest] = value
     try:
         progress = json.loads(about["progress"])
+        _check_own("optimiser", progress.get("optimizer", "adam"), optimizer)
+        _check_own("number of processes", progress.get("processes"), state.accelerator.num_processes)
         net = state.accelerator.unwrap_model(state.net)
         _check_same(part["net"], net.state_dict())
         net.load_state_dict(part["net"])
         state.ema.load_state_dict(part["ema"])
         moments: dict[int, dict] = {}
-        for key, value in part["adam"].items():
+        for key, value in part.get(optimizer, {}).items():
             number, _, name = key.partition(".")
             moments.setdefault(int(number), {})[name] = value
-        weights = list(state.net.parameters())
-        for i, found in moments.items():  # each laid out as its weight is: fused Adam walks through memory
-            if {k: v.shape for k, v in found.items()} != {"step": ()} | dict.fromkeys(MOMENTS, weights[i].shape):
-                raise ValueError(f"Adam's moments of weight {i} do not fit.")
-            found |= {name: torch.empty_like(weights[i]).copy_(found[name]) for name in MOMENTS}
+        weights = [(weight, group) for group in state.optimizer.param_groups for weight in group["params"]]
+        for i, found in moments.items():  # each laid out as its weight is: both walk through memory
+            weight, group = weights[i]
+            names = MUONS if "momentum" in group else ADAMS
+            if {k: v.shape for k, v in found.items()} != {k: () if k == "step" else weight.shape for k in names}:
+                raise ValueError(f"what {optimizer} remembers of weight {i} does not fit.")
+            found |= {k: torch.empty_like(weight).copy_(v) for k, v in found.items() if k != "step"}
         state.optimizer.load_state_dict(state.optimizer.state_dict() | {"state": moments})
         torch.set_rng_state(tensors["rng"])
         state.step, state.images, state.seconds = progress["step"], progress["images"], progress["seconds"]
-        state.batch = progress.get("batch")  # files of earlier versions do not say
+        state.batch = progress.get("batch")
         state.shape = tuple(progress["shape"]) if progress.get("shape") else None
+    except CheckpointError:
+        raise
     except (LookupError, RuntimeError, TypeError, ValueError) as error:
         why = " ".join(str(error).split())[:200]  # torch's own sentences run over many lines
         raise CheckpointError(f"need a checkpoint of this very network, but {path} is of another: {why}") from error
-    began_with, processes = progress.get("processes"), state.accelerator.num_processes
-    if began_with not in (None, processes):
-        raise CheckpointError(f"need the run's own number of processes, which is {began_with}, but got {processes}.")
     own_dropout(state.accelerator)
     return state
+
+
+def _name(optimizer: torch.optim.Optimizer) -> str:
+    """What its keys begin with in the file, "adam" or "muon"; accelerate's wrapper is looked through."""
+    return type(getattr(optimizer, "optimizer", optimizer)).__name__.lower()
+
+
+def _check_own(what: str, began_with: object, here: object) -> None:
+    """Raises CheckpointError if the run began with another; files of earlier versions do not say (None)."""
+    if began_with not in (None, here):
+        raise CheckpointError(f"need the run's own {what}, which is {began_with}, but got {here}.")
 
 
 def _check_same(stored: dict[str, Tensor], own: dict[str, Tensor]) -> None:

@@ -15,6 +15,7 @@ from ddpm_core.diffusion.loss import min_snr
 from ddpm_core.recipes import config, recipes
 from ddpm_core.recipes.recipes import RECIPES, Recipe
 from ddpm_core.storage import checkpoint
+from ddpm_core.training import optimizers
 
 SMALL = config.TrainingConfig(channels=(8, 16), attention=(), batch=4, steps=2)
 PLAN = Recipe("squares", data="digits", config=SMALL, images=(1797, 1, 8, 8), classes=10, steps=2)
@@ -86,6 +87,7 @@ def test_a_recipe_in_plain_values_tells_every_change_apart():
         channels=(8, 24), attention=(1,), blocks=2, patch=2, dropout=0.1, flips=True, predict=config.EPS,
         weight=recipes.described, batch=5, lr=1e-3, ema_decay=0.9, by_class=False, label_drop=0.2, sampler="ddim",
         steps=3, schedule=config.linear(1000), sentences=("a {}",),
+        optimizer=optimizers.muon(0.02),
     )  # fmt: skip
     assert changes.keys() == plain.keys()
     for key, value in changes.items():

@@ -49,12 +49,14 @@ from ddpm_core.diffusion import loss as losses
 from ddpm_core.diffusion.prediction import V
 from ddpm_core.recipes import config
 from ddpm_core.storage.files import write_tensors
+from ddpm_core.training import optimizers
 from ddpm_core.unet import UNet
 
 torch.manual_seed(0)
 images = torch.randint(0, 256, (20, 1, 8, 8), dtype=torch.uint8)
 plain = losses.objective(config.COSINE, V)
-state = trainer.start(UNet(1, (8, 16), num_classes=10).double(), device="cpu", warmup=2)
+optimizer = optimizers.muon() if sys.argv[3] == "muon" else optimizers.adam
+state = trainer.start(UNet(1, (8, 16), num_classes=10).double(), optimizer=optimizer, device="cpu", warmup=2)
 batch_at = data.batches(images, config.COSINE, labels=torch.arange(20) % 10, batch=8, label_drop=0.1)
 loss = lambda net, x0, t, eps, labels: plain(net, x0.double(), t, eps.double(), labels)
 run = trainer.run(state, batch_at, loss, steps=5, report_every=1, accumulate=int(sys.argv[2]))
@@ -155,12 +157,13 @@ def test_two_processes_train_the_model_of_one(launcher, tmp_path, pictures, caps
     assert "need the run's own number of processes, which is 2, but got 1" in capsys.readouterr().err
 
 
-def test_processes_and_parts_make_the_same_steps_to_the_last_digits(tmp_path, monkeypatch):
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_processes_and_parts_make_the_same_steps_to_the_last_digits(optimizer, tmp_path, monkeypatch):
     """By torchrun. In float64 rounding is too small for Adam to blow up: only a mistake would tell the ends apart."""
     script = tmp_path / "parts.py"
     script.write_text(PARTS)
-    launched("torch.distributed.run", "--nproc_per_node", 2, "--standalone", script, tmp_path / "two", 2)
-    monkeypatch.setattr(sys, "argv", ["parts.py", str(tmp_path / "one"), "1"])
+    launched("torch.distributed.run", "--nproc_per_node", 2, "--standalone", script, tmp_path / "two", 2, optimizer)
+    monkeypatch.setattr(sys, "argv", ["parts.py", str(tmp_path / "one"), "1", optimizer])
     exec(PARTS, {})
     (one, _), (two, _) = (read_tensors(tmp_path / name) for name in ("one", "two"))
     draws = [found.pop("draws") for found in (one, two)]
