@@ -35,7 +35,7 @@ class UNet(nn.Module):
     """
 
     checkpointing = False
-    edge = ("time", "label", "stem", "head")  # layers that touch times, labels, images or the answer
+    edge = ("time", "label", "stem", "head")  # what Muon leaves to Adam, see `training.muon.inner_matrices`
 
     def __init__(
         self,
@@ -158,6 +158,8 @@ class ResidualBlock(nn.Module):
     attention follows.
     [Ho 2020, Appendix B; Nichol and Dhariwal 2021; chapter 7, Eq. 7.6]
     """
+
+    edge = ("condition",)  # where time enters
 
     def __init__(self, n_in: int, n_out: int, condition: int, dropout: float = 0.0, heads: int | None = None):
         super().__init__()

@@ -96,8 +96,6 @@ MEAN = Prediction(
 
 PREDICTIONS = {predict.name: predict for predict in (EPS, X0, V, MEAN)}
 
-Network = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) -> answer, shaped like x_t
-
 
 def denoiser(net: Network, schedule: Schedule, predict: Prediction = EPS) -> Denoise:
     """denoise(x_t, t) -> x0_hat, from the network's output; see `clip_denoised` for images."""

@@ -29,7 +29,7 @@ class DDPMUNet(nn.Module):
     [Ho 2020, Appendix B]
     """
 
-    edge = ("time_embedding", "conv_in", "conv_out")  # layers that touch times, images or the answer
+    edge = ("time_embedding", "conv_in", "conv_out")  # what Muon leaves to Adam, see `training.muon`
 
     def __init__(
         self,
@@ -133,6 +133,8 @@ class Level(nn.Module):
 
 class Block(nn.Module):
     """norm, SiLU, conv, plus time; norm, SiLU, dropout, conv; plus what came in."""
+
+    edge = ("time_emb_proj",)  # where time enters
 
     def __init__(self, n_in: int, n_out: int, condition: int, groups: int, dropout: float):
         super().__init__()

@@ -20,7 +20,7 @@ class MLP(nn.Module):
     Raises ValueError for points of another shape, and for times that are not one a point.
     """
 
-    edge = ("time", "stem", "head")  # layers that touch times, points or the answer
+    edge = ("time", "stem", "head")  # what Muon leaves to Adam, see `training.muon`
 
     def __init__(self, dimensions: int = 2, width: int = 64, blocks: int = 3):
         super().__init__()
@@ -54,6 +54,8 @@ class ResidualLayer(nn.Module):
 
     The last layer starts at zero, so that a new block passes its input on.   [chapter 7, Eq. 7.1]
     """
+
+    edge = ("condition",)  # where time enters
 
     def __init__(self, width: int, condition: int):
         super().__init__()

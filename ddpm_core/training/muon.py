@@ -76,9 +76,10 @@ def as_matrix(weight: Tensor) -> Tensor:
 def inner_matrices(net: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """(matrices and convolutions inside the network, all other weights): Muon's, Adam's.
 
-    Inside is what does not stand on the edge, and each module names its own edge: `edge`, names of the parts that
-    touch data, times, labels or the answer. Biases, norms and embeddings are Adam's wherever they stand. Raises
-    ValueError for a network without `edge`, and for a weight inside that is neither vector nor matrix nor convolution.
+    Inside is what does not stand on the edge, and each module names its own: `edge`, its parts that touch images,
+    times, labels or the answer, or where these enter. Biases, norms and embeddings are Adam's wherever they stand.
+    Raises ValueError for a network without `edge`, and for a weight inside that is neither vector, matrix nor
+    convolution.
     """
     if not hasattr(net, "edge"):
         raise ValueError(

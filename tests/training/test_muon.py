@@ -236,19 +236,24 @@ def test_a_convolution_is_seen_as_a_matrix_without_a_copy(layout):
 
 
 @pytest.mark.parametrize(
-    ("net", "edge"),
+    ("net", "edge", "enters"),
     [
-        (UNet(1, (8, 16), num_classes=3), {"time.1", "time.3", "label", "stem", "head.2"}),
-        (UNet(3, (8, 16), patch=2), {"time.1", "time.3", "stem", "head.2"}),
-        (DDPMUNet(3, (8, 8), groups=4), {"time_embedding.linear_1", "time_embedding.linear_2", "conv_in", "conv_out"}),
-        (MLP(2, 8), {"time.1", "stem", "head"}),
+        (UNet(1, (8, 16), num_classes=3), {"time.1", "time.3", "label", "stem", "head.2"}, "condition"),
+        (UNet(3, (8, 16), patch=2), {"time.1", "time.3", "stem", "head.2"}, "condition"),
+        (
+            DDPMUNet(3, (8, 8), groups=4),
+            {"time_embedding.linear_1", "time_embedding.linear_2", "conv_in", "conv_out"},
+            "time_emb_proj",
+        ),
+        (MLP(2, 8), {"time.1", "stem", "head"}, "condition"),
     ],
 )
-def test_inside_a_network_are_its_matrices_but_for_the_first_and_last_layers(net, edge):
+def test_inside_are_all_matrices_but_first_and_last_layers_and_those_by_which_times_enter(net, edge, enters):
     names = {weight: name for name, weight in net.named_parameters()}
     inner, others = inner_matrices(net)
-    assert {names[w] for w in others if w.ndim > 1} == {f"{name}.weight" for name in edge}
-    assert all(w.ndim in (2, 4) for w in inner) and sum(w.numel() for w in inner) > sum(w.numel() for w in others)
+    entries = {name for name in names.values() if name.endswith(f".{enters}.weight")}
+    assert {names[w] for w in others if w.ndim > 1} == {f"{name}.weight" for name in edge} | entries
+    assert inner and entries and all(w.ndim in (2, 4) for w in inner)
     assert sorted(names[w] for w in [*inner, *others]) == sorted(names.values())
     assert len(inner_matrices(torch.compile(net, backend="eager"))[0]) == len(inner)
 
