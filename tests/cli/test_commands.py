@@ -21,7 +21,7 @@ from ddpm_core.data import load, to_uint8
 from ddpm_core.diffusion import loss
 from ddpm_core.diffusion.guidance import guided
 from ddpm_core.diffusion.model import Model
-from ddpm_core.diffusion.noise import seeded
+from ddpm_core.diffusion.noise import one_each, standard_normal
 from ddpm_core.diffusion.prediction import EPS, V, clip_denoised, denoiser
 from ddpm_core.recipes import config
 from ddpm_core.sampler import ancestral, final
@@ -128,8 +128,8 @@ def test_ddpm_walks_all_steps_by_the_papers_algorithm(digits, tmp_path, asked):
         return trained.network(x, t, labels=torch.full((3,), 7))
 
     mixed = guided(*(denoiser(net, trained.schedule, trained.prediction) for net in (told, trained.network)), 1.5)
-    chance = seeded(0, 0)
-    x_T = torch.randn(3, 1, 8, 8, generator=chance)
+    chance = one_each(0, 0, 3)
+    x_T = standard_normal(torch.empty(3, 1, 8, 8), chance)
     wanted = to_uint8(final(ancestral(clip_denoised(mixed), trained.schedule, x_T, generator=chance)))
     with np.load(out) as drawn:
         assert drawn["labels"].tolist() == [7, 7, 7]
