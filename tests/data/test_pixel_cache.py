@@ -177,12 +177,11 @@ def test_a_full_disk_leaves_nothing_behind(keeping, pets, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
-    found = load(pets)
+    with monkeypatch.context() as while_full:
+        while_full.setattr(os, "fsync", full)
+        found = load(pets)
     assert "No space left on device" in found.inventory.notes[-1] and list(cache().iterdir()) == []
-    monkeypatch.undo()
     usage = shutil.disk_usage(cache())
-    monkeypatch.setattr(pixel_cache, "SMALL", 0)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10))
     assert "has 0.00 GB left" in load(pets).inventory.notes[-1] and kept() == []
 
