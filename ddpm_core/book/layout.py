@@ -49,7 +49,7 @@ def narrow(figure: Figure, undo: ExitStack) -> None:
     elif all(ax.get_aspect() == 1 for ax in panels):
         one = min(one, NARROW / across + HEAD)
     else:
-        one = min(one, TALLEST)
+        one = min(one, max(TALLEST, *(0.2 * len(ax.get_yticks()) for ax in panels)))
     _resize(figure, undo, NARROW, down * one)
     if columns > across:
         _move(panels, places, GridSpec(down, across, figure), undo)
