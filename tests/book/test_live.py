@@ -137,6 +137,15 @@ shades = iter([-1.0, -1.0, -1.0, -1.0, -1.0, 1.0])  # black, and white at last
 found = live.follow(run, lambda: torch.full((4, 1, 8, 8), next(shades)), every=0)
 print(f"{len(found)} reports, the last at step {found[-1].step}")
 ```
+
+```{code-cell} ipython3
+from matplotlib import pyplot as plt
+
+from ddpm_core.book import plot
+
+plot.style()
+plt.plot([1, 2]);
+```
 """
 
 
@@ -156,6 +165,12 @@ def test_in_a_notebook_one_picture_is_left_and_it_is_the_last(ran):
     last, black = SimpleNamespace(_repr_svg_=lambda: shown.data["image/svg+xml"]), torch.full((4, 1, 8, 8), -1.0)
     assert drawn(last)[2][0].min() == 255 and drawn(live.Picture(list(reports(6)), black))[2][0].min() == 0
     assert set(shown.data) == {"image/svg+xml", "text/plain"}  # no widget, nothing that needs a kernel
+
+
+def test_in_a_notebook_a_plot_is_a_drawing_and_nothing_else(ran):
+    (shown,) = ran[1].cells[2].outputs
+    assert set(shown.data) == {"image/svg+xml", "text/plain"}
+    assert shown.data["image/svg+xml"].startswith("<svg") and shown.data["text/plain"].startswith("<Figure size")
 
 
 def test_nbval_finds_the_same_at_the_next_run(ran):
