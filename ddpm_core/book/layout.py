@@ -66,7 +66,9 @@ def _places(panels: list[Axes], rows: int, columns: int) -> tuple[list[tuple[int
         return [(column, row) for row, column in old], rows
     across = min(columns, 3) if pictures else 2 if columns > 3 else 1
     parts = -(-columns // across)  # of each row
-    return [(row * parts + column // across, column % across) for row, column in old], across
+    new = [(row * parts + column // across, column % across) for row, column in old]
+    filled = sorted({row for row, _ in new})  # a panel over several columns leaves none empty
+    return [(filled.index(row), column) for row, column in new], across
 
 
 def _resize(figure: Figure, undo: ExitStack, width: float, height: float) -> None:

@@ -125,6 +125,25 @@ def test_on_a_phone_two_rows_of_many_become_two_columns(plotted):
         assert narrow[f"panel {k}"][1] == narrow[f"panel {k + 5}"][1]
 
 
+@pytest.mark.filterwarnings("error")
+def test_unusual_figures_are_drawn_as_well(plotted):
+    """Panels over two columns, two scales in one panel, a colour bar, no layout at all, nothing at all."""
+    mosaic, twins, bar, loose = Figure(layout="constrained"), plotted(), Figure(layout="constrained"), Figure()
+    for k, ax in enumerate(mosaic.subplot_mosaic("AAB;CDB").values()):
+        ax.set_title(f"panel {k}")
+    twins.axes[0].twinx().plot([3, 1])
+    left, right = bar.subplots(1, 2)
+    bar.colorbar(left.imshow(np.eye(2)), ax=left)
+    right.plot([1, 2], label="line")
+    loose.subplots().plot([1, 2], label="line")
+    loose.axes[0].legend()
+    for figure in (twins, bar, loose, Figure()):
+        vector.svg(figure)
+    heights = [y for _, y in middles(parts(mosaic)[1]).values()]
+    apart = np.diff(sorted(heights))
+    assert len(heights) == 4 and apart.max() < 1.2 * apart.min()
+
+
 def test_on_a_phone_the_legend_of_a_plot_stands_below_it(plotted):
     figure = plotted()
     figure.axes[0].legend()
