@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from torch import Tensor
 
-from ddpm_core.book import plot
+from ddpm_core.book import plot, vector
 from ddpm_core.trainer import Progress
 
 Draw = Callable[[list[Progress], Tensor | None], None]  # shows the reports so far and the last preview
@@ -49,9 +49,9 @@ class Picture:
     def __init__(self, reports: list[Progress], images: Tensor | None):
         self.reports, self.images = reports, images
 
-    def _repr_png_(self) -> bytes:
+    def _repr_svg_(self) -> str:
         steps, losses = [p.step for p in self.reports], [p.loss for p in self.reports]
-        return plot.png(plot.so_far(steps, losses, self.images))
+        return vector.svg(plot.so_far(steps, losses, self.images))
 
     def __repr__(self) -> str:
         return "Picture(the loss so far, and samples)" if self.images is not None else "Picture(the loss so far)"

@@ -2,6 +2,7 @@
 
 import io
 import math
+import sys
 import time
 from collections.abc import Sequence
 from datetime import date
@@ -13,6 +14,8 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from ddpm_core.book import vector
+from ddpm_core.book.sheet import Sheet
 from ddpm_core.data.transforms import tile, to_uint8
 from ddpm_core.training.devices import device_name
 
@@ -29,20 +32,43 @@ BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW = (
     "#F0E442",
 )
 
+# What they mean throughout the book: x_0, eps and x_t. Each has a contrast of 3 on white and on dark; the page's own
+# text has them darker or lighter, by its theme (book/_static/design.css).
+CLEAN, NOISE, NOISY = "#2f7fe0", "#a97800", "#0f8f6a"
+
 
 def style() -> None:
-    """The book's look: call once at the top of a chapter, whose clock it starts (see `ran_on`)."""
+    """The book's look: call once at the top of a chapter, whose clock it starts (see `ran_on`).
+
+    In a notebook, figures are shown as drawings from here on (see `vector`), without a ground.
+    """
     global _began
     _began = time.monotonic()
     matplotlib.rcParams.update(
         {
-            "figure.figsize": (7, 3.2), "figure.dpi": 110, "figure.constrained_layout.use": True, "font.size": 11,
-            "savefig.facecolor": "white", "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
-            "grid.alpha": 0.25, "lines.linewidth": 2, "legend.frameon": False,
-            "axes.prop_cycle": matplotlib.cycler(color=[BLUE, ORANGE, GREEN, PINK, SKY, RED]),
+            "figure.figsize": (7, 3.2), "figure.dpi": 110, "figure.constrained_layout.use": True, "font.size": 9.75,
+            "figure.constrained_layout.h_pad": 0.07,
+            "axes.titlesize": "medium", "savefig.facecolor": "white", "axes.spines.top": False,
+            "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25, "lines.linewidth": 2,
+            "legend.frameon": False, "axes.prop_cycle": matplotlib.cycler(color=[BLUE, ORANGE, GREEN, PINK, SKY, RED]),
             "image.cmap": "gray",
         }
     )  # fmt: skip
+    _show_drawings()
+
+
+def _show_drawings() -> None:
+    """Where a notebook shows figures: as SVG in the place of PNG."""
+    if "IPython" not in sys.modules:  # a notebook has loaded it long ago
+        return
+    from IPython import get_ipython
+
+    if not hasattr(get_ipython(), "kernel"):
+        return
+    plt.close(plt.figure())  # with the first figure the notebook sets up its own ways to show one
+    formatters = get_ipython().display_formatter.formatters
+    formatters["image/png"].pop(Figure, None)
+    formatters["image/svg+xml"].for_type(Figure, vector.svg)
 
 
 def grid(
@@ -50,28 +76,21 @@ def grid(
     columns: int | None = None,
     titles: Sequence[str] | None = None,
     height: float = 0.8,
-    interpolation: str = "bicubic",
+    interpolation: str = "nearest",
     labels: Sequence[str] | None = None,
 ) -> Figure:
-    """Images (N, C, H, W), uint8 or floats in [-1, 1], in rows of `columns`, each `height` inches high.
+    """Images (N, C, H, W), uint8 or floats in [-1, 1], in rows of `columns`, each `height` inches high or less.
 
     titles: one above each image; labels: one to the left of each row.
-    "bicubic" suits small pictures, "nearest" shows noise as the pixels that it is.
+    A picture shows the pixels that it has, as on the page ("nearest"); "bicubic" smooths them.
+    On a phone a row breaks where titles would meet, and labels stand above their rows.
     """
     images = images if images.dtype == torch.uint8 else to_uint8(images)
     columns = columns or math.ceil(math.sqrt(len(images)))
-    rows = math.ceil(len(images) / columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(columns * height, rows * (height + (0.25 if titles else 0))), squeeze=False
-    )
-    for k, ax in enumerate(axes.flat):
-        ax.axis("off")
-        if k < len(images):
-            ax.imshow(images[k].permute(1, 2, 0).squeeze(-1), vmin=0, vmax=255, interpolation=interpolation)
-            if titles:
-                ax.set_title(titles[k], fontsize=9)
-            if labels and k % columns == 0:
-                ax.text(-0.15, 0.5, labels[k // columns], transform=ax.transAxes, fontsize=9, ha="right", va="center")
+    sheet = Sheet([image.permute(1, 2, 0).squeeze(-1).numpy() for image in images], titles, labels, interpolation)
+    figure = plt.figure(layout="none")
+    sheet.draw(figure, columns, height)
+    vector.on_a_phone(figure, sheet.for_a_phone(columns, height))
     return figure
 
 
@@ -84,10 +103,10 @@ def histogram(samples: Tensor, title: str, ax=None) -> Figure:
         np.linspace(-4, 4, 81),
         density=True,
         histtype="stepfilled",
-        color=SKY,
+        color=NOISY,
         label="samples of $x_t$",
     )
-    ax.plot(x, np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi), color=RED, linestyle="--", label="N(0, 1)")
+    ax.plot(x, np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi), color=NOISE, linestyle="--", label="N(0, 1)")
     ax.set(title=title, xlim=(-4, 4), ylim=(0, 1.6), xlabel="value", ylabel="density")
     ax.legend(loc="upper right")
     return ax.figure
@@ -107,7 +126,7 @@ def so_far(steps: Sequence[int], losses: Sequence[float], images: Tensor | None 
     left.yaxis.set_minor_formatter("{x:g}")
     left.yaxis.set_major_formatter("{x:g}")
     for ax in right:
-        ax.imshow(tile(images, enlarge=max(1, 32 // images.shape[-1])), vmin=0, vmax=255)
+        ax.imshow(tile(images, enlarge=max(1, 32 // images.shape[-1])), vmin=0, vmax=255, cmap="gray")
         ax.set_title(f"samples at step {steps[-1]}", fontsize=10)
         ax.axis("off")
     return figure

@@ -3,10 +3,12 @@
 import base64
 import io
 import math
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import notebooks
@@ -85,18 +87,22 @@ def test_seconds_below_zero_are_refused(every):
 
 
 def drawn(picture):
-    return np.asarray(Image.open(io.BytesIO(picture._repr_png_())).convert("L"), dtype=float)
+    """(width, lines, samples as pixels) of its wide drawing."""
+    svg = picture._repr_svg_().split('<svg class="narrow"')[0]
+    width = int(re.search(r'width="(\d+)"', svg)[1])
+    lines = re.findall(r'<path d="([^"]+)" clip-path[^>]* style="fill: none; stroke: #1f77b4', svg)
+    images = [Image.open(io.BytesIO(base64.b64decode(png))) for png in re.findall(r"base64,([\w+/=\s]+)", svg)]
+    return width, lines, [np.asarray(image.convert("L"), dtype=float) for image in images]
 
 
 def test_the_picture_shows_the_curve_and_the_samples():
     some = list(reports(5))
     plain, with_samples, others = (live.Picture(some, images) for images in (None, samples(), samples(1)))
-    assert drawn(plain).shape[1] < drawn(with_samples).shape[1]
-    assert drawn(with_samples).shape == drawn(others).shape
-    apart = np.abs(drawn(with_samples) - drawn(others)).mean(0)
-    assert apart[: len(apart) // 2 - 40].max() == 0 and apart[len(apart) // 2 :].max() > 10
+    assert drawn(plain)[0] < drawn(with_samples)[0] == drawn(others)[0]
+    assert drawn(with_samples)[1] == drawn(others)[1] and len(drawn(with_samples)[1]) == 1 and drawn(plain)[2] == []
+    assert np.abs(drawn(with_samples)[2][0] - drawn(others)[2][0]).max() > 10
     further = live.Picture([*some, Progress(60, 0.01, 1, 1.0, 1.0, 1e-3, 0.5)], None)
-    assert np.abs(drawn(plain) - drawn(further)).max() > 10
+    assert drawn(plain)[1] != drawn(further)[1]
 
 
 def test_the_curve_is_the_runs():
@@ -131,6 +137,15 @@ shades = iter([-1.0, -1.0, -1.0, -1.0, -1.0, 1.0])  # black, and white at last
 found = live.follow(run, lambda: torch.full((4, 1, 8, 8), next(shades)), every=0)
 print(f"{len(found)} reports, the last at step {found[-1].step}")
 ```
+
+```{code-cell} ipython3
+from matplotlib import pyplot as plt
+
+from ddpm_core.book import plot
+
+plot.style()
+plt.plot([1, 2]);
+```
 """
 
 
@@ -147,11 +162,15 @@ def test_in_a_notebook_one_picture_is_left_and_it_is_the_last(ran):
     shown, printed = ran[1].cells[1].outputs
     assert shown.data["text/plain"] == "Picture(the loss so far, and samples)"
     assert printed.text == "6 reports, the last at step 60\n"
-    sheet = Image.open(io.BytesIO(base64.b64decode(shown.data["image/png"]))).convert("L")
-    black, white = (live.Picture(list(reports(6)), torch.full((4, 1, 8, 8), shade)) for shade in (-1.0, 1.0))
-    right = slice(sheet.width // 2 + 40, None)
-    assert np.asarray(sheet)[80:, right].min() == drawn(white)[80:, right].min() > drawn(black)[80:, right].min()
-    assert set(shown.data) == {"image/png", "text/plain"}  # no widget, nothing that needs a kernel
+    last, black = SimpleNamespace(_repr_svg_=lambda: shown.data["image/svg+xml"]), torch.full((4, 1, 8, 8), -1.0)
+    assert drawn(last)[2][0].min() == 255 and drawn(live.Picture(list(reports(6)), black))[2][0].min() == 0
+    assert set(shown.data) == {"image/svg+xml", "text/plain"}  # no widget, nothing that needs a kernel
+
+
+def test_in_a_notebook_a_plot_is_a_drawing_and_nothing_else(ran):
+    (shown,) = ran[1].cells[2].outputs
+    assert set(shown.data) == {"image/svg+xml", "text/plain"}
+    assert shown.data["image/svg+xml"].startswith("<svg") and shown.data["text/plain"].startswith("<Figure size")
 
 
 def test_nbval_finds_the_same_at_the_next_run(ran):

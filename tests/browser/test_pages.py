@@ -229,18 +229,19 @@ def test_mathematics_is_typeset(open_page):
 
 @pytest.mark.parametrize("look", ["light", "dark"])
 def test_pictures_and_widgets_fit_the_theme(open_page, look):
-    """In dark mode a plot keeps its white paper, and an HTML output stands on the page, not on a light box."""
+    """An HTML output stands on the page, not on a light box; a drawing has the page's text colour and no ground."""
     page = open_page("/book/01-forward-process.html", **LOOKS[look])
     boxes = page.evaluate(
         """[...document.querySelectorAll('.cell_output .text_html')].map(
             e => getComputedStyle(e).backgroundColor)"""
     )
     assert set(boxes) <= {"rgba(0, 0, 0, 0)"}
-    papers = page.evaluate(
-        """[...document.querySelectorAll('.cell_output img')].map(
-            e => [getComputedStyle(e).backgroundColor, getComputedStyle(e).filter].join(' '))"""
+    drawings, text = page.evaluate(
+        """[[...document.querySelectorAll('.ddpm-drawing > svg')].flatMap(svg => [getComputedStyle(svg).backgroundColor,
+            ...[...svg.querySelectorAll('text')].map(text => getComputedStyle(text).fill)]),
+            getComputedStyle(document.querySelector('.bd-article p')).color]"""
     )
-    assert set(papers) <= ({"rgb(255, 255, 255) none"} if look == "dark" else {"rgba(0, 0, 0, 0) none"})
+    assert set(drawings) == {"rgba(0, 0, 0, 0)", text} and len(drawings) > 40
 
 
 # ---- A bad page --------------------------------------------------------------------------------------------

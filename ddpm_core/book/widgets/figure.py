@@ -76,7 +76,7 @@ aria-label="{escape(self.label)}" data-lm-suppress-shortcuts="true" data-payload
 def read_style(name: str) -> str:
     """A style sheet beside this file, without its comments and idle spaces, since every figure carries a copy."""
     text = re.sub(r"/\*.*?\*/", "", _HERE.joinpath(name).read_text("utf-8"), flags=re.S)
-    return re.sub(r"\s*([{};:,])\s*", r"\1", text).strip()
+    return re.sub(r"\s*([{};:,])\s*", r"\1", text).replace(";}", "}").strip()
 
 
 @functools.cache

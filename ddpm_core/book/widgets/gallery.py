@@ -18,14 +18,13 @@ def compare(
     note: Callable[..., str] | None = None,
     columns: int = 8,
     size: int = 64,
-    rendering: str = "auto",
 ) -> InteractiveFigure:
     """One sheet of pictures for each combination of choices, stored; a slider for each choice picks among them.
 
     choices: name -> its positions in words, such as {"network calls": ["5", "20"], "eta": ["0", "1"]}
     pictures: one axis for each of them, then the sheet: (2, 2, N, C, H, W), uint8, or float on the scale of [-1, 1]
     note: what is said below a sheet, in plain text, from the positions' numbers: note(0, 1)
-    An image is `size` pixels wide on the page; `rendering` is CSS: "pixelated", or "auto" for smooth.
+    An image is `size` pixels wide on the page.
 
     `.frame(0, 1)` gives the pictures (N, C, H, W) uint8 at these positions. Raises ValueError for other shapes.
     """
@@ -47,7 +46,7 @@ def compare(
     sliders = "".join(_SLIDER.format(escape(name), last - 1) for name, last in zip(choices, lengths, strict=True))
     body = f"""{sliders}<div class="stage" style="width: {columns * size}px">
 <canvas role="img" width="{columns * W}" height="{rows * H}" aria-label="{N} pictures" \
-style="--cell: calc(100% / {columns}) calc(100% / {rows}); image-rendering: {escape(rendering)}"></canvas></div>
+style="--cell: calc(100% / {columns}) calc(100% / {rows})"></canvas></div>
 <output aria-live="off"></output>"""
     return InteractiveFigure("choices", label, payload, body, ["tile", "choices"], lambda *place: shades[place])
 

@@ -5,7 +5,6 @@ t: noise does not compress, so 64 images with all their 1000 steps take 0.2 MB t
 """
 
 from collections.abc import Callable, Sequence
-from html import escape
 
 import numpy as np
 import torch
@@ -55,17 +54,15 @@ aria-label="{"position" if "caption" in payload else "time t"}"></div></div>
         return f"Scrubber({self.label!r}, T={self.T})"
 
 
-def scrub(
-    schedule: Schedule, x0: Tensor, eps: Tensor, *, label: str, columns=8, size=64, rendering="pixelated"
-) -> Scrubber:
+def scrub(schedule: Schedule, x0: Tensor, eps: Tensor, *, label: str, columns=8, size=64) -> Scrubber:
     """Images that drown as t moves over 0..T:  x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps.
 
     x0 (N, C, H, W) float in [-1, 1] with C = 1 or 3, kept to 1/255; eps like it, kept to 2/127, cut off at 4.
-    An image is `size` pixels wide on the page; `rendering` is CSS: "pixelated", or "auto" for smooth.
+    An image is `size` pixels wide on the page.
     Raises ValueError for other shapes, ranges and dtypes.   [Ho 2020, Eq. 4; chapter 1]
     """
     x0, eps = image_and_noise(x0, eps)
-    stage = _sheet_html(x0.shape, columns, size, rendering, "mixed with noise")
+    stage = _sheet_html(x0.shape, columns, size, "mixed with noise")
     packed = encode_array(x0, torch.uint8, PIXEL_STEP, zero=-1), encode_array(eps, torch.int8, EPS_STEP)
     x_t, arrays = _mixture(schedule, *packed)
     payload = {"shape": x0.shape, "columns": columns, "arrays": arrays}
@@ -93,7 +90,7 @@ def scrub_points(schedule: Schedule, x0: Tensor, eps: Tensor, *, label: str, col
 
 
 def scrub_frames(
-    frames: Sequence[Tensor], times: Sequence[int], *, label: str, columns=8, size=64, rendering="pixelated", caption=""
+    frames: Sequence[Tensor], times: Sequence[int], *, label: str, columns=8, size=64, caption=""
 ) -> Scrubber:
     """A few stored states of a chain, such as its way back from x_T to x_0; the slider steps through them.
 
@@ -109,15 +106,13 @@ def scrub_frames(
     shades = [on_screen(f"the frame at t = {t}", frame) for t, frame in zip(times, frames, strict=True)]
     if len({frame.shape for frame in shades}) != 1:
         raise ValueError(f"need frames of one shape, but got {[tuple(frame.shape) for frame in shades]}.")
-    stage = _sheet_html(shape := shades[0].shape, columns, size, rendering, "along a chain")
+    stage = _sheet_html(shape := shades[0].shape, columns, size, "along a chain")
     payload = {"times": times, "shape": shape, "columns": columns} | ({"caption": caption} if caption else {})
     payload["arrays"] = {"frames": encode_array(torch.stack(shades), torch.uint8)[1]}
     return Scrubber(label, payload, stage, lambda t: _sheet(shades[times.index(t)], columns), ["tile", "frames"], times)
 
 
-def scrub_predictions(
-    schedule: Schedule, x0: Tensor, eps: Tensor, *, label: str, size=136, rendering="pixelated"
-) -> Scrubber:
+def scrub_predictions(schedule: Schedule, x0: Tensor, eps: Tensor, *, label: str, size=136) -> Scrubber:
     """One image seen in five ways, for t in 1..T: x_t, eps, x_0, v and the posterior's mean, side by side.
 
     Each is a x_0 + b eps, and its panel names a and b. x0 and eps (1, C, H, W) as in `scrub`, each panel cut off
@@ -133,8 +128,7 @@ def scrub_predictions(
         f'<div class="panel"><p>{name}</p>{canvas}"{words}"></canvas><p class="mix"></p></div>'
         for name, words in _VIEWS.items()
     ]
-    style = f"width: {len(panels) * (size + 12)}px; image-rendering: {escape(rendering)}"
-    stage = f'<div class="panels" style="{style}">{"".join(panels)}</div>'
+    stage = f'<div class="panels" style="width: {len(panels) * (size + 12)}px">{"".join(panels)}</div>'
     packed = {"x0": encode_array(x0, torch.uint8, PIXEL_STEP, zero=-1), "eps": encode_array(eps, torch.int8, EPS_STEP)}
     one, zero = torch.ones(schedule.T, dtype=torch.float64), torch.zeros(schedule.T, dtype=torch.float64)
     packed["of_x0"] = encode_array(
@@ -214,14 +208,14 @@ def _sheet(images: Tensor, columns: int) -> Tensor:
     return sheet.reshape(rows, columns, C, H, W).permute(0, 3, 1, 4, 2).reshape(rows * H, columns * W, C)
 
 
-def _sheet_html(shape: tuple[int, ...], columns: int, size: int, rendering: str, what: str) -> str:
+def _sheet_html(shape: tuple[int, ...], columns: int, size: int, what: str) -> str:
     """The canvas for a `_sheet`, pixel for pixel; CSS enlarges it and cuts thin gaps between the images."""
     _check_sheet(shape, columns, size)
     N, _, H, W = shape
     rows, columns = -(-N // columns), min(columns, N)
     return f"""<div class="stage" style="width: {columns * size}px">
 <canvas class="tiles" role="img" width="{columns * W}" height="{rows * H}" aria-label="{N} images {what}" \
-style="--cell: calc(100% / {columns}) calc(100% / {rows}); image-rendering: {escape(rendering)}">\
+style="--cell: calc(100% / {columns}) calc(100% / {rows})">\
 </canvas></div>"""
 
 
