@@ -75,7 +75,7 @@ def settle(page):
     page.wait_for_load_state("networkidle")
     page.evaluate(
         """async () => {
-            if (window.MathJax && MathJax.startup) await MathJax.startup.promise;
+            await window.setMathematics?.();
             await Promise.all([...document.images].map(image => image.decode().catch(() => null)));
         }"""
     )
