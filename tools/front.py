@@ -39,8 +39,9 @@ def words(n: int) -> str:
 
 
 def image(name: str, alt: str, width: int, height: int) -> str:
-    """A picture of few pixels, enlarged as such."""
-    return f'<img class="pixels" src="{PICTURES}/{name}.png" alt="{alt}" width="{width}" height="{height}" />'
+    """A picture of few pixels, enlarged as such, which comes when it is near the screen."""
+    size = f'width="{width}" height="{height}" loading="lazy"'
+    return f'<img class="pixels" src="{PICTURES}/{name}.png" alt="{alt}" {size} />'
 
 
 # ---- The opening ---------------------------------------------------------------------------------------------

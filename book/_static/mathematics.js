@@ -37,6 +37,11 @@
     addEventListener("beforeprint", () => MathJax.typeset(unset()));
   };
 
+  // Until then a formula holds about the room that it will take, so that the lines around it stay where they are.
+  const commands = /\\[a-zA-Z]+|[a-zA-Z0-9=+<>|,()[\]-]/g;
+  for (const e of document.querySelectorAll("span.math"))
+    e.style.setProperty("--letters", (e.textContent.slice(2, -2).match(commands) || []).filter(x => !/bar|hat|tilde|frac|sqrt|math/.test(x)).length);
+
   const settings = window.MathJax ??= {};
   let come;
   const ready = new Promise(resolve => { come = resolve; });

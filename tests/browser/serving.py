@@ -76,6 +76,8 @@ def settle(page):
     page.evaluate(
         """async () => {
             await window.setMathematics?.();
-            await Promise.all([...document.images].map(image => image.decode().catch(() => null)));
+            document.querySelectorAll("img[loading]").forEach(image => { image.loading = "eager"; });
+            const images = [...document.images].filter(image => image.src);
+            await Promise.all(images.map(image => image.decode().catch(() => null)));
         }"""
     )

@@ -41,7 +41,7 @@ def opening(address: str, size: tuple[int, int, int], times: Sequence[int], *, l
     if len(set(times)) != len(times) or not times or N % columns:
         raise ValueError(f"need different times and whole rows of pictures, but got {times} and {N} by {columns}.")
     rows = N // columns
-    stage = f"""<div class="stage" style="width: {columns * pixels}px"><img src="{escape(address)}" alt="" hidden>
+    stage = f"""<div class="stage" style="width: {columns * pixels}px"><img data-src="{escape(address)}" alt="" hidden>
 <canvas class="tiles" role="img" width="{columns * side}" height="{rows * side}" aria-label="{N} pictures drawn from \
 noise" style="--cell: calc(100% / {columns}) calc(100% / {rows})"></canvas></div>"""
 

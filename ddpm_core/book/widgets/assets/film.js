@@ -10,5 +10,10 @@ screen.onpointermove = event => {
   const {left, width} = screen.getBoundingClientRect();
   if (event.buttons) turn(Math.round((event.clientX - left) / width * hand.max));
 };
-const ready = () => matchMedia("(prefers-reduced-motion: reduce)").matches ? turn(hand.max) : (turn(0), find("button").click());
-reel.decode().then(() => requestAnimationFrame(ready), () => 0);
+const begin = () => matchMedia("(prefers-reduced-motion: reduce)").matches ? turn(hand.max) : (turn(0), find("button").click());
+const fetchReel = () => {
+  reel.src = reel.dataset.src;
+  reel.decode().then(begin, () => 0);
+};
+if (document.readyState === "complete") fetchReel();
+else addEventListener("load", fetchReel); // nothing else of the page waits for it
