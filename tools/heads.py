@@ -1,9 +1,13 @@
 """A Sphinx extension: the head of a page, so that it opens quickly and says what it is about.
 
-It says a page's description, fetches the text's font at once, lets no script hold up the first paint, and leaves out
-the theme's 1.5 MB of icons as a script: the book's fonts have the two dozen that the pages show.
+It says a page's description, fetches the text's font at once, lets no script hold up the first paint, and has the
+mathematics wait until the page stands. It leaves out the theme's 1.5 MB of icons as a script, since the book's fonts
+have the two dozen that the pages show, and the index of the search on all pages but its own. A dozen style sheets
+become one.
 """
 
+import hashlib
+import posixpath
 import re
 from pathlib import Path
 
@@ -12,6 +16,13 @@ from docutils import nodes
 SHORTEST, LONGEST = 50, 158  # letters of a description
 FONT = "fonts/source-serif-400-normal.woff2"
 LEFT_OUT = ("fontawesome.js",)
+OF_SEARCH = ("searchindex.js", "searchtools.js", "language_data.js")
+MATHJAX = "vendor/tex-svg.js"
+# Those that the book's fonts have (book/_static/fonts/README.md): the theme's rules for 1,500 others are left out.
+ICONS = (
+    "f002 f00d f019 f03a f042 f053 f054 f058 f05a f062 f065 f06a f071 f078 f08e f09b f0c9 f0eb f104 f105 f135 f15b "
+    "f185 f186 f1c1"
+)
 OPTIONS = "documentation_options.js"  # inline scripts need it at once, so it stands in the page
 
 
@@ -49,13 +60,62 @@ def lightened(html: str, options: str) -> str:
     root = re.search(r'data-content_root="([^"]*)"', head)
     font = f"{root[1] if root else ''}_static/{FONT}"
     font = f'<link rel="preload" href="{font}" as="font" type="font/woff2" crossorigin />'
+    head = re.sub(r'\s*<link rel="preload" as="script"[^>]*>', "", head)  # they come early enough, and styles first
     head = head.replace("<title>", font + "\n    <title>", 1)
     page = head + end + body
-    for name in LEFT_OUT:
+    searches = 'id="search-results"' in body
+    for name in LEFT_OUT if searches else LEFT_OUT + OF_SEARCH:
         page = re.sub(rf'\s*<script[^>]*src="[^"]*{re.escape(name)}[^"]*"[^>]*></script>', "", page)
     asked = rf'<script src="[^"]*{re.escape(OPTIONS)}[^"]*"></script>'
     page = re.sub(asked, lambda _: f"<script>{options}</script>", page)
+    page = re.sub(rf'<script[^>]*src="([^"]*){re.escape(MATHJAX)}([^"]*)"[^>]*></script>', waiting(body), page)
     return re.sub(r"<script (?![^>]*\b(?:defer|async)\b)([^>]*\bsrc=)", r"<script defer \1", page)
+
+
+def gathered(static: Path, sheets: tuple[str, ...]) -> str:
+    """The name of one style sheet, written into the folder `static`, that says what all of `sheets` say, in order."""
+    text = "\n".join(moved(static, sheet) for sheet in sheets)
+    name = f"all-{hashlib.sha256(text.encode()).hexdigest()[:8]}.css"
+    (static / name).write_text(text, "utf-8")
+    return name
+
+
+def moved(static: Path, sheet: str) -> str:
+    """A style sheet with what it imports, its addresses as they read from the folder `static` itself."""
+
+    def here(place):
+        return posixpath.normpath(posixpath.join(posixpath.dirname(sheet), place.strip("\"' ")))
+
+    def address(match):
+        if match[1]:
+            return moved(static, here(match[1]))
+        place = match[2].strip("\"' ")
+        return match[0] if re.match(r"[a-z]+:|[/#]", place) else f"url({here(place)})"
+
+    def icon(match):
+        return match[0] if match[2] in ICONS else ""
+
+    text = re.sub(r"/\*.*?\*/", "", (static / sheet).read_text("utf-8"), flags=re.S)
+    text = re.sub(r'((?:\.fa-[\w-]+:before,?)+)\{content:"\\([0-9a-f]+)"\}', icon, text)
+    return re.sub(r"""@import\s+(?:url\()?["']?([^"')]+)["']?\)?\s*;|url\(([^)]*)\)""", address, text)
+
+
+def styled(html: str, static: Path) -> str:
+    """A page's HTML with one style sheet in place of those it asks for in a row."""
+    links = list(re.finditer(r'<link[^>]*href="([^"]*?_static/)([^"?]+)[^"]*"[^>]*rel="stylesheet"[^>]*>', html))
+    links += re.finditer(r'<link rel="stylesheet"[^>]*href="([^"]*?_static/)([^"?]+)[^"]*"[^>]*>', html)
+    links.sort(key=lambda link: link.start())
+    name = gathered(static, tuple(link[2] for link in links))
+    for link in reversed(links[1:]):
+        html = html[: link.start()] + html[link.end() :]
+    return html.replace(links[0][0], f'<link href="{links[0][1]}{name}" rel="stylesheet" />', 1)
+
+
+def waiting(body: str) -> str:
+    """What stands in place of MathJax: its waiting script, or nothing on a page without mathematics."""
+    if not re.search(r'class="[^"]*\bmath\b', body):
+        return ""
+    return rf'<script defer src="\1mathematics.js" data-mathjax="\1{MATHJAX}\2"></script>'
 
 
 def lighten(app, failed):
@@ -65,10 +125,10 @@ def lighten(app, failed):
     options = (out / "_static" / OPTIONS).read_text("utf-8")
     for path in out.rglob("*.html"):
         if "_static" not in path.parts and 'class="bd-main"' in (html := path.read_text("utf-8")):
-            path.write_text(lightened(html, options), "utf-8")
+            path.write_text(lightened(styled(html, out / "_static"), options), "utf-8")
 
 
 def setup(app):
     app.connect("html-page-context", describe)
-    app.connect("build-finished", lighten)
+    app.connect("build-finished", lighten, priority=900)  # after the theme has written its colours of code
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -75,7 +75,9 @@ def settle(page):
     page.wait_for_load_state("networkidle")
     page.evaluate(
         """async () => {
-            if (window.MathJax && MathJax.startup) await MathJax.startup.promise;
-            await Promise.all([...document.images].map(image => image.decode().catch(() => null)));
+            await window.setMathematics?.();
+            document.querySelectorAll("img[loading]").forEach(image => { image.loading = "eager"; });
+            const images = [...document.images].filter(image => image.src);
+            await Promise.all(images.map(image => image.decode().catch(() => null)));
         }"""
     )

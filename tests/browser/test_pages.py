@@ -106,7 +106,7 @@ def badly_set(page):
     """What MathJax could not typeset: the page shows a box with its message instead of the equation."""
     return page.evaluate(
         """async () => {
-            await window.MathJax?.startup?.promise;
+            await window.setMathematics?.();
             return [...document.querySelectorAll('[data-mml-node=merror]')].map(e => 'mathematics: ' + e.textContent);
         }"""
     )

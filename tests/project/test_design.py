@@ -158,3 +158,33 @@ def test_scripts_of_a_page_wait_for_it():
     assert "<script>const DOCUMENTATION_OPTIONS = {};</script>" in found
     assert '<script defer src="x.js">' in found and "<script>inline</script>" in found
     assert '<script defer="defer" src="y.js">' in found and '<script async src="z.js">' in found
+
+
+def test_mathematics_waits_and_a_page_without_any_loads_none():
+    script = '<script defer="defer" src="../_static/vendor/tex-svg.js?v=1"></script>'
+    html = f'<head>{script}</head><body class="bd-main">{{}}</body>'
+    found = heads.lightened(html.format('<span class="math notranslate">x</span>'), "")
+    assert '<script defer src="../_static/mathematics.js" data-mathjax="../_static/vendor/tex-svg.js?v=1">' in found
+    assert "tex-svg" not in heads.lightened(html.format("<p>mathematics</p>"), "")
+
+
+def test_the_index_of_the_search_is_on_its_own_page_alone():
+    html = '<head><script src="searchindex.js"></script></head><body class="bd-main">{}</body>'
+    assert "searchindex" not in heads.lightened(html.format(""), "")
+    assert "searchindex" in heads.lightened(html.format('<div id="search-results"></div>'), "")
+
+
+def test_style_sheets_become_one_and_their_addresses_hold(tmp_path):
+    (tmp_path / "styles").mkdir()
+    (tmp_path / "styles" / "a.css").write_text('@import "../b.css";\n.a { src: url("../fonts/a.woff2"); } /* a word */')
+    (tmp_path / "b.css").write_text(".b { src: url(b.png), url(data:x), url(https://c.d/e) }")
+    (tmp_path / "c.css").write_text('.fa-sun:before{content:"\\f185"}.fa-x:before,.fa-y:before{content:"\\f999"}.c{}')
+    links = '<link href="../_static/styles/a.css?digest=1" rel="stylesheet" />\n'
+    links += '<link rel="stylesheet" type="text/css" href="../_static/c.css?v=2" />'
+    html = heads.styled(f"<head><title>T</title>{links}</head>", tmp_path)
+    (name,) = re.findall(r'<link href="\.\./_static/(all-[0-9a-f]+\.css)" rel="stylesheet" />', html)
+    assert html.count("<link") == 1
+    text = (tmp_path / name).read_text()
+    assert text.index(".b {") < text.index(".a {") < text.index(".c{")
+    assert re.findall(r"url\(([^)]*)\)", text) == ["b.png", "data:x", "https://c.d/e", "fonts/a.woff2"]
+    assert "f185" in text and "f999" not in text and "a word" not in text
