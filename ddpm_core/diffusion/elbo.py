@@ -56,6 +56,18 @@ def L_0(schedule: Schedule, x0: Tensor, x_1: Tensor, x0_hat: Tensor, variance: V
     return -_total(_log_mass(below, above))
 
 
+def term(schedule: Schedule, x0: Tensor, x_t: Tensor, t: Tensor, x0_hat: Tensor, variance: Variance = beta) -> Tensor:
+    """The term of each example's own time, (B,): L_0 where t = 1, and L_{t-1} elsewhere.
+
+    T times its mean over uniform t in 1..T estimates the bound without L_T.   [Ho 2020, Eq. 5; chapter 11, Eq. 11.7]
+    """
+    widths, nats = variance(schedule, t, x_t).expand_as(x_t), x_t.new_zeros(len(x_t))
+    end = t == 1
+    nats[end] = L_0(schedule, x0[end], x_t[end], x0_hat[end], lambda schedule, t, like: widths[end])
+    nats[~end] = L_t(schedule, x0[~end], x_t[~end], t[~end], x0_hat[~end], lambda schedule, t, like: widths[~end])
+    return nats
+
+
 @torch.no_grad()
 def vlb_terms(
     denoise: Denoise, schedule: Schedule, x0: Tensor, generator: torch.Generator, variance: Variance = beta
