@@ -137,8 +137,8 @@ def main(arguments: list[str] | None = None, settings: Settings = BOOK) -> None:
         "note": "figures as in table2.json, for networks that put out a variance beside their prediction, under that "
         "variance, and the bound also under the two fixed ones; L: the whole bound with the learned variance, scaled "
         "as there; free: the variance is beta_t exp(output), elsewhere it is interpolated between beta_tilde_t and "
-        "beta_t; hybrid: L_simple + 0.001 L_vlb; clipped: share of the steps in the second half of training whose gradient was "
-        "longer than 1 and was shortened; longest: the longest gradient there over the median; noise_scale: of the "
+        "beta_t; hybrid: L_simple + 0.001 L_vlb; clipped: share of the steps in the second half of training whose "
+        "gradient was longer than 1 and was shortened; longest: the longest gradient there over the median; noise_scale: of the "
         f"trained network's loss, scatter of a batch's gradient over the square of its mean, from {settings.gradients} "
         "batches of 64",
     }
