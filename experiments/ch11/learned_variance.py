@@ -138,9 +138,9 @@ def main(arguments: list[str] | None = None, settings: Settings = BOOK) -> None:
         "variance, and the bound also under the two fixed ones; L: the whole bound with the learned variance, scaled "
         "as there; free: the variance is beta_t exp(output), elsewhere it is interpolated between beta_tilde_t and "
         "beta_t; hybrid: L_simple + 0.001 L_vlb; clipped: share of the steps in the second half of training whose "
-        "gradient was longer than 1 and was shortened; longest: the longest gradient there over the median; noise_scale: of the "
-        f"trained network's loss, scatter of a batch's gradient over the square of its mean, from {settings.gradients} "
-        "batches of 64",
+        "gradient was longer than 1 and was shortened; longest: the longest gradient there over the median; "
+        "noise_scale: of the trained network's loss, scatter of a batch's gradient over the square of its mean, from "
+        f"{settings.gradients} batches of 64",
     }
     minutes = sum(run.get("seconds", 0) for run in runs) / 60
     write("learned_variance", results, clock, w.known.sha256, minutes=minutes, folder=settings.results)
