@@ -121,6 +121,20 @@ def continuous_time_vlb(
     return _price_of_noise(schedule, clean, torch.full((len(x0),), times[-1])) + integral + grey_values
 
 
+def rate(terms: Tensor) -> Tensor:
+    """What has been sent once x_t is known, L_T + L_{T-1} + ... + L_t, row t of (T + 1, B); row 0 is the whole bound.
+
+    terms as `vlb_terms` returns them, in nats or bits.   [Ho 2020, Section 4.3; chapter 11, Eq. 11.4]
+    """
+    steps = terms[1:].flip(0).cumsum(0).flip(0)  # row t - 1: the steps from T down to that from x_t
+    return terms[0] + torch.cat([steps, torch.zeros_like(terms[:1])])
+
+
+def distortion(x0: Tensor, x0_hat: Tensor) -> Tensor:
+    """Root mean squared error of the receiver's picture in grey values, (B,).  [Ho 2020, Section 4.3; Eq. 11.5]"""
+    return (x0_hat - x0).square().flatten(1).mean(1).sqrt() / BIN
+
+
 def bits_per_dim(nats: Tensor, x0: Tensor) -> Tensor:
     """Nats of an example -> bits for each of its numbers: nats / (ln 2 C H W).   [chapter 4, Eq. 4.16]"""
     return nats / math.log(2) / x0[0].numel()

@@ -45,7 +45,7 @@ def analytic(x0_variance: Tensor) -> Variance:
     """beta_tilde_t + c_t^2 E[Var[x_0 | x_t]], the best single variance of a step; c_t is the mean's factor of x_0.
 
     x0_variance (T + 1,), what is unknown of a number of x_0 at each t of the schedule that it is used with: a network's
-    mean squared error (row 0 is not used).   [Bao 2022, Theorem 1; chapter 9, Eq. 9.7; chapter 11, Eq. 11.3]
+    mean squared error (row 0 is not used).   [Bao 2022, Theorem 1; chapter 9, Eq. 9.7; chapter 11, Eq. 11.2]
     """
 
     def variance(schedule: Schedule, t: Tensor, like: Tensor) -> Tensor:

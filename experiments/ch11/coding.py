@@ -57,7 +57,8 @@ def parts(bits: Tensor) -> dict[str, float]:
 
 def rates(bits: Tensor, times: Sequence[int] = STOPS) -> list[float]:
     """Bits per dimension that have been sent once x_t is known: L_T and the terms of all steps down to t."""
-    return [significant(bits[0] + bits[t + 1 :].sum()) for t in times]
+    sent = elbo.rate(bits)
+    return [significant(sent[t]) for t in times]
 
 
 def distortions(kept: Kept, x0: Tensor, times: Sequence[int] = STOPS) -> list[float]:
