@@ -11,12 +11,13 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from ddpm_core import sampler, trainer, unet
+from ddpm_core import data, sampler, trainer, unet
 from ddpm_core.diffusion import loss, prediction, variance
 from ddpm_core.diffusion.noise import seeded
 from ddpm_core.diffusion.prediction import EPS, MEAN, Prediction
 from ddpm_core.schedule import at
 from experiments.ch05.table2 import T100, VARIANCES
+from experiments.ch11.coding import squares
 from experiments.common import small_trainings
 from experiments.common.results_file import Stopwatch, significant, spread, write
 from experiments.common.settings import cached, command_line, parsed
@@ -97,7 +98,9 @@ def one_run(w: small_trainings.World, row: str, seed: int, settings: Settings) -
     mean, learned = variance.split(trainer.ema_model(state), width)
     denoise = prediction.clip_denoised(prediction.denoiser(mean, T100, predict))
     x_T, same = small_trainings.x_T(settings.samples), small_trainings.remembered(denoise)
-    for name, chosen in {"learned": learned, **VARIANCES}.items():  # the learned one first: the network is asked then
+    left = squares(denoise, T100, data.to_float(w.known.images[: settings.held_out]), seed)
+    widths = {"learned": learned, **VARIANCES, "analytic": variance.analytic(left)}
+    for name, chosen in widths.items():  # the learned one first: the network is asked then
         found[name] = small_trainings.priced(w, same, T100, chosen)
     drawn = sampler.final(sampler.ancestral(denoise, T100, x_T, variance=learned, generator=seeded(seed, 3)))
     found["learned"]["frechet"] = small_trainings.judged(w, drawn) if drawn.isfinite().all() else None
@@ -112,7 +115,7 @@ def summary(runs: list[dict]) -> dict:
     rows = {"seeds": [run["seed"] for run in runs], "unstable": len(runs) - len(whole)}
     for name in ("clipped", "longest", "noise_scale") if whole else ():
         rows[name] = spread([run[name] for run in whole])
-    for name in ("learned", *VARIANCES) if whole else ():
+    for name in ("learned", *VARIANCES, "analytic") if whole else ():
         rows[name] = {key: spread([run[name][key] for run in whole]) for key in whole[0][name]}
     return rows
 
@@ -126,7 +129,14 @@ def main(arguments: list[str] | None = None, settings: Settings = BOOK) -> None:
         file = settings.runs / "learned_variance" / f"{row.replace(' ', '-').replace(',', '')}-{seed}.json"
         return cached(file, partial(one_run, w, row, seed, settings))
 
-    runs = [run(row, seed) for seed in settings.seeds for row in settings.rows]
+    runs = []
+    for seed in settings.seeds:
+        runs += [run(row, seed) for row in settings.rows]
+        save(runs, w, clock, settings)  # one seed after the other, in case that it is stopped
+
+
+def save(runs: list[dict], w: small_trainings.World, clock: Stopwatch, settings: Settings) -> None:
+    """The results file of these runs."""
     results = {
         "rows": {row: summary([run for run in runs if run["row"] == row]) for row in settings.rows},
         "runs": runs,
@@ -135,7 +145,8 @@ def main(arguments: list[str] | None = None, settings: Settings = BOOK) -> None:
         "schedule": "linear, T = 100, beta from 0.001 to 0.2",
         "threads": torch.get_num_threads(),
         "note": "figures as in table2.json, for networks that put out a variance beside their prediction, under that "
-        "variance, and the bound also under the two fixed ones; L: the whole bound with the learned variance, scaled "
+        "variance, and the bound also under the two fixed ones and under the analytic one, which is made of errors on "
+        "known digits; L: the whole bound with the learned variance, scaled "
         "as there; free: the variance is beta_t exp(output), elsewhere it is interpolated between beta_tilde_t and "
         "beta_t; hybrid: L_simple + 0.001 L_vlb; clipped: share of the steps in the second half of training whose "
         "gradient was longer than 1 and was shortened; longest: the longest gradient there over the median; "
