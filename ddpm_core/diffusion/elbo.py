@@ -59,7 +59,7 @@ def L_0(schedule: Schedule, x0: Tensor, x_1: Tensor, x0_hat: Tensor, variance: V
 def term(schedule: Schedule, x0: Tensor, x_t: Tensor, t: Tensor, x0_hat: Tensor, variance: Variance = beta) -> Tensor:
     """The term of each example's own time, (B,): L_0 where t = 1, and L_{t-1} elsewhere.
 
-    T times its mean over uniform t in 1..T estimates the bound without L_T.   [Ho 2020, Eq. 5; chapter 11, Eq. 11.7]
+    T times its mean over uniform t in 1..T estimates the bound without L_T.   [Ho 2020, Eq. 5; chapter 11, Eq. 11.8]
     """
     widths, nats = variance(schedule, t, x_t).expand_as(x_t), x_t.new_zeros(len(x_t))
     end = t == 1
@@ -124,14 +124,14 @@ def continuous_time_vlb(
 def rate(terms: Tensor) -> Tensor:
     """What has been sent once x_t is known, L_T + L_{T-1} + ... + L_t, row t of (T + 1, B); row 0 is the whole bound.
 
-    terms as `vlb_terms` returns them, in nats or bits.   [Ho 2020, Section 4.3; chapter 11, Eq. 11.4]
+    terms as `vlb_terms` returns them, in nats or bits.   [Ho 2020, Section 4.3; chapter 11, Eq. 11.1]
     """
     steps = terms[1:].flip(0).cumsum(0).flip(0)  # row t - 1: the steps from T down to that from x_t
     return terms[0] + torch.cat([steps, torch.zeros_like(terms[:1])])
 
 
 def distortion(x0: Tensor, x0_hat: Tensor) -> Tensor:
-    """Root mean squared error of the receiver's picture in grey values, (B,).  [Ho 2020, Section 4.3; Eq. 11.5]"""
+    """Root mean squared error of the receiver's picture in grey values, (B,).   [Ho 2020; chapter 11, Eq. 11.2]"""
     return (x0_hat - x0).square().flatten(1).mean(1).sqrt() / BIN
 
 

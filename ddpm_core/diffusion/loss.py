@@ -108,7 +108,7 @@ def bound(
     """L_vlb of a network that learns its variance, too: (net, x0, t, eps[, labels]) -> bits per dimension.
 
     T times the mean of each example's term, without L_T, which nothing changes. `net` has 2 C channels of output, as
-    for `variance.split`.   [Nichol and Dhariwal 2021, Section 3.1; chapter 11, Eq. 11.7]
+    for `variance.split`.   [Nichol and Dhariwal 2021, Section 3.1; chapter 11, Eq. 11.8]
     """
 
     def loss(net, x0, t, eps, labels=None):
@@ -125,7 +125,7 @@ def hybrid(
     """L_simple + share L_vlb, where L_vlb moves the variance alone: the mean in it is held still.
 
     (net, x0, t, eps[, labels]) -> a scalar; L_simple is the mean over numbers, L_vlb in bits per dimension.
-    [Nichol and Dhariwal 2021, Eq. 16; chapter 11, Eq. 11.8]
+    [Nichol and Dhariwal 2021, Eq. 16; chapter 11, Eq. 11.9]
     """
 
     def loss(net, x0, t, eps, labels=None):

@@ -45,7 +45,7 @@ def analytic(x0_variance: Tensor) -> Variance:
     """beta_tilde_t + c_t^2 E[Var[x_0 | x_t]], the best single variance of a step; c_t is the mean's factor of x_0.
 
     x0_variance (T + 1,), what is unknown of a number of x_0 at each t of the schedule that it is used with: a network's
-    mean squared error (row 0 is not used).   [Bao 2022, Theorem 1; chapter 9, Eq. 9.7; chapter 11, Eq. 11.2]
+    mean squared error (row 0 is not used).   [Bao 2022, Theorem 1; chapter 9, Eq. 9.7; chapter 11, Eq. 11.4]
     """
 
     def variance(schedule: Schedule, t: Tensor, like: Tensor) -> Tensor:
@@ -59,7 +59,7 @@ def analytic(x0_variance: Tensor) -> Variance:
 
 def between(output: Tensor) -> Variance:
     """`interpolated` with v = (output + 1) / 2: a fresh network, which puts out 0, begins in the middle. Nothing holds
-    v to [0, 1].  [Nichol and Dhariwal 2021, Section 3.1; chapter 11, Eq. 11.6]"""
+    v to [0, 1].  [Nichol and Dhariwal 2021, Section 3.1; chapter 11, Eq. 11.7]"""
     return interpolated((output + 1) / 2)
 
 
@@ -70,7 +70,7 @@ def split(
 
     The variance is `width` of the other C channels. One call serves both: the variance belongs to the x_t that the
     prediction was asked about last, and raises ValueError for another.
-    [Nichol and Dhariwal 2021, Section 3.1; chapter 11, Eq. 11.6]
+    [Nichol and Dhariwal 2021, Section 3.1; chapter 11, Eq. 11.7]
     """
     x_t = rest = None
 

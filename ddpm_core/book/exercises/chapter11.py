@@ -52,7 +52,7 @@ def _sent(function) -> None:
 def gap(world: mixture.GaussianMixture, schedule: Schedule, width: str) -> float:
     """Bits by which the bound of a world in one dimension, with the perfect guess, lies above its entropy.
 
-    width: "analytic" or "beta". L_0 is a density here.   [chapter 11, Eqs. 11.1 and 11.3]
+    width: "analytic" or "beta". L_0 is a density here.   [chapter 11, Eqs. 11.3 and 11.5]
     """
     times = torch.arange(1, schedule.T + 1)
     left, narrow = world.mmse(schedule, times, 1201, 7.0), schedule.beta_tilde[1:]
@@ -81,7 +81,7 @@ def _sharper(answer: float) -> None:
 
 
 EXERCISES = {
-    "11.1": Exercise("11.6 says the logarithm; which v belongs to an output?", _learned),
+    "11.1": Exercise("11.7 says the logarithm; which v belongs to an output?", _learned),
     "11.2": Exercise("how much has been sent when x_T is known, and what does the next step add?", _sent),
     "11.3": Exercise("gaps(world, s) is in the chapter; which of the two changes?", _sharper, number),
 }

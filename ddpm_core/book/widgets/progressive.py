@@ -23,7 +23,7 @@ def scrub_rate(
     size          width of a picture on the page, where there is room
 
     `.frame(t)` is what is shown at t, uint8 (2, N, C, H, W). Raises ValueError for anything else.
-    [Ho 2020, Section 4.3 and Figure 5; chapter 11, Eqs. 11.4 and 11.5]
+    [Ho 2020, Section 4.3 and Figure 5; chapter 11, Eqs. 11.1 and 11.2]
     """
     times, rate, distortion = [int(t) for t in times], [float(r) for r in rate], [float(d) for d in distortion]
     lengths = {len(x) for x in (x_t, x0_hat, times, rate, distortion)}
