@@ -41,7 +41,7 @@ def scrub_rate(
     rows = "".join(
         f'<p class="title">{title}</p>{canvas}aria-label="{N} pictures, {words}"></canvas>' for title, words in _ROWS
     )
-    ticks = "".join(f"<span>{rate[-1] * k / 4:.1f}</span>" for k in range(5))
+    ticks = "".join(f"<span>{rate[-1] * k / 4:.2f}</span>" for k in range(5))
     plot = _PLOT.replace("TOP", f"{max(distortion):.0f}").replace("TICKS", ticks).replace("ALL", f"{rate[-1]:.2f}")
     stage = f'<div class="rate" style="width: {N * size}px">{rows}{plot}</div>'
     numbers = {"rate": torch.tensor(rate), "distortion": torch.tensor(distortion)}
