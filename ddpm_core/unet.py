@@ -28,6 +28,7 @@ class UNet(nn.Module):
     num_classes  labels 0..num_classes-1; label num_classes means "none given" (for classifier-free guidance)
     vocabulary   or the words of captions: labels are then `encode(captions, vocabulary)`, "" means "none given"
     dropout      in each residual block; the paper uses 0.1 on CIFAR-10
+    out_channels of the output, C by default: 2 C for one that learns its variance, see `variance.split`
     heads        of each attention   [Ho 2020, Appendix B; Nichol and Dhariwal 2021, Section 3.4; chapter 7]
 
     Set `net.checkpointing = True` to train in less memory and more time: of each block only what enters it is kept for
@@ -48,15 +49,17 @@ class UNet(nn.Module):
         dropout: float = 0.0,
         heads: int = 4,
         vocabulary: Sequence[str] | None = None,
+        out_channels: int | None = None,
     ):
         super().__init__()
         attention = [len(channels) - 1] if attention is None else list(attention)
+        out_channels = out_channels or in_channels
         _check_layout(in_channels, channels, blocks, attention, patch, heads)
         # Everything needed to build this network again; stored in the checkpoint.
         self.config = dict(
             in_channels=in_channels, channels=list(channels), blocks=blocks, attention=attention, patch=patch,
             num_classes=num_classes, dropout=dropout, heads=heads,
-            vocabulary=None if vocabulary is None else list(vocabulary),
+            vocabulary=None if vocabulary is None else list(vocabulary), out_channels=out_channels,
         )  # fmt: skip
         self.in_channels, self.patch, self.num_classes = in_channels, patch, num_classes
         self.vocabulary = self.config["vocabulary"]
@@ -87,7 +90,7 @@ class UNet(nn.Module):
                 self.grow.append(nn.Conv2d(widths[level + 1], n_out, 3, padding=1))
             self.up.append(nn.ModuleList(block(2 * n_out, n_out, level) for _ in range(blocks)))
         self.head = nn.Sequential(
-            _norm(widths[0]), nn.SiLU(), zeroed(nn.Conv2d(widths[0], in_channels * patch**2, 3, padding=1))
+            _norm(widths[0]), nn.SiLU(), zeroed(nn.Conv2d(widths[0], out_channels * patch**2, 3, padding=1))
         )
 
     def forward(self, x: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:

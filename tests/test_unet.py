@@ -317,3 +317,16 @@ def test_wrong_times_labels_and_dtypes_are_refused():
         net(x, t, torch.tensor([1]))
     with pytest.raises(ValueError, match="told classes or captions, but this one is not"):
         plain(x, t, torch.tensor([1, 2]))
+
+
+def test_room_for_a_variance_changes_the_last_layer_alone():
+    """Names stay, so that checkpoints of before load; shapes of all but the head, too."""
+    plain, both = UNet(3, (8, 16), patch=2), UNet(3, (8, 16), patch=2, out_channels=6)
+    shapes = [{name: tuple(p.shape) for name, p in net.state_dict().items()} for net in (plain, both)]
+    assert shapes[0].keys() == shapes[1].keys()
+    other = {name for name in shapes[0] if shapes[0][name] != shapes[1][name]}
+    assert other == {"head.2.weight", "head.2.bias"}
+    x, t = torch.randn(2, 3, 8, 8), torch.tensor([3, 700])
+    assert both(x, t).shape == (2, 6, 8, 8) and UNet(**both.config)(x, t).shape == (2, 6, 8, 8)
+    without = {name: value for name, value in plain.config.items() if name != "out_channels"}
+    assert UNet(**without).config == plain.config

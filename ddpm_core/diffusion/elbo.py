@@ -56,6 +56,18 @@ def L_0(schedule: Schedule, x0: Tensor, x_1: Tensor, x0_hat: Tensor, variance: V
     return -_total(_log_mass(below, above))
 
 
+def term(schedule: Schedule, x0: Tensor, x_t: Tensor, t: Tensor, x0_hat: Tensor, variance: Variance = beta) -> Tensor:
+    """The term of each example's own time, (B,): L_0 where t = 1, and L_{t-1} elsewhere.
+
+    T times its mean over uniform t in 1..T estimates the bound without L_T.   [Ho 2020, Eq. 5; chapter 11, Eq. 11.8]
+    """
+    widths, nats = variance(schedule, t, x_t).expand_as(x_t), x_t.new_zeros(len(x_t))
+    end = t == 1
+    nats[end] = L_0(schedule, x0[end], x_t[end], x0_hat[end], lambda schedule, t, like: widths[end])
+    nats[~end] = L_t(schedule, x0[~end], x_t[~end], t[~end], x0_hat[~end], lambda schedule, t, like: widths[~end])
+    return nats
+
+
 @torch.no_grad()
 def vlb_terms(
     denoise: Denoise, schedule: Schedule, x0: Tensor, generator: torch.Generator, variance: Variance = beta
@@ -107,6 +119,20 @@ def continuous_time_vlb(
     snr, log = (table[times].to(clean.device) for table in (schedule.snr, log))
     integral = -0.5 * torch.trapezoid(snr[:, None] * torch.stack(errors), log, dim=0)
     return _price_of_noise(schedule, clean, torch.full((len(x0),), times[-1])) + integral + grey_values
+
+
+def rate(terms: Tensor) -> Tensor:
+    """What has been sent once x_t is known, L_T + L_{T-1} + ... + L_t, row t of (T + 1, B); row 0 is the whole bound.
+
+    terms as `vlb_terms` returns them, in nats or bits.   [Ho 2020, Section 4.3; chapter 11, Eq. 11.1]
+    """
+    steps = terms[1:].flip(0).cumsum(0).flip(0)  # row t - 1: the steps from T down to that from x_t
+    return terms[0] + torch.cat([steps, torch.zeros_like(terms[:1])])
+
+
+def distortion(x0: Tensor, x0_hat: Tensor) -> Tensor:
+    """Root mean squared error of the receiver's picture in grey values, (B,).   [Ho 2020; chapter 11, Eq. 11.2]"""
+    return (x0_hat - x0).square().flatten(1).mean(1).sqrt() / BIN
 
 
 def bits_per_dim(nats: Tensor, x0: Tensor) -> Tensor:

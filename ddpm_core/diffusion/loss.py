@@ -11,9 +11,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ddpm_core.diffusion.elbo import check_terminal_snr
+from ddpm_core.diffusion.elbo import bits_per_dim, check_terminal_snr, term
 from ddpm_core.diffusion.gaussian import posterior_coefficients, q_sample, same_shape
 from ddpm_core.diffusion.prediction import EPS, Network, Prediction
+from ddpm_core.diffusion.variance import Variance, between, split
 from ddpm_core.schedule import Schedule, at
 
 Weighting = Callable[[Schedule, Tensor, Prediction], Tensor]
@@ -99,3 +100,48 @@ def objective(schedule: Schedule, predict: Prediction, weight: Weighting = unifo
         return training_loss(asked, schedule, x0, t, eps, predict, weight)
 
     return loss
+
+
+def bound(
+    schedule: Schedule, predict: Prediction, width: Callable[[Tensor], Variance] = between
+) -> Callable[..., Tensor]:
+    """L_vlb of a network that learns its variance, too: (net, x0, t, eps[, labels]) -> bits per dimension.
+
+    T times the mean of each example's term, without L_T, which nothing changes. `net` has 2 C channels of output, as
+    for `variance.split`.   [Nichol and Dhariwal 2021, Section 3.1; chapter 11, Eq. 11.8]
+    """
+
+    def loss(net, x0, t, eps, labels=None):
+        x_t = q_sample(schedule, x0, t, eps)
+        output, variance = _with_variance(net, x_t, t, labels, width)
+        return _bound(schedule, predict, x0, x_t, t, output, variance)
+
+    return loss
+
+
+def hybrid(
+    schedule: Schedule, predict: Prediction, share: float = 1e-3, width: Callable[[Tensor], Variance] = between
+) -> Callable[..., Tensor]:
+    """L_simple + share L_vlb, where L_vlb moves the variance alone: the mean in it is held still.
+
+    (net, x0, t, eps[, labels]) -> a scalar; L_simple is the mean over numbers, L_vlb in bits per dimension.
+    [Nichol and Dhariwal 2021, Eq. 16; chapter 11, Eq. 11.9]
+    """
+
+    def loss(net, x0, t, eps, labels=None):
+        x_t = q_sample(schedule, x0, t, eps)
+        output, variance = _with_variance(net, x_t, t, labels, width)
+        simple = (predict.target(schedule, x0, x_t, t, eps) - output).square().mean()
+        return simple + share * _bound(schedule, predict, x0, x_t, t, output.detach(), variance)
+
+    return loss
+
+
+def _with_variance(net, x_t, t, labels, width) -> tuple[Tensor, Variance]:
+    prediction, variance = split(net if labels is None else partial(net, labels=labels), width)
+    return prediction(x_t, t.to(x_t.device)), variance
+
+
+def _bound(schedule, predict, x0, x_t, t, output, variance) -> Tensor:
+    nats = term(schedule, x0, x_t, t, predict.to_x0(schedule, output, x_t, t), variance)
+    return schedule.T * bits_per_dim(nats, x0).mean()

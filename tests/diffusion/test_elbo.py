@@ -300,3 +300,36 @@ def test_training_on_a_chain_that_remembers_is_warned_of():
     with pytest.warns(UserWarning, match=r"L_T = 0.1 bits") as caught:
         loss.objective(schedule.linear(200), prediction.V)
     assert caught[0].filename == __file__  # it points at the line that chose the schedule
+
+
+# ---- one term an example, and the progressive code ---------------------------------------------------------------
+
+
+def test_a_mixed_batch_has_the_term_of_each_time():
+    s, x0 = schedule.linear(50, 1e-3, 0.3), pictures(4)
+    times = torch.tensor([1, 2, 1, 50])
+    x_t, _ = draw(x0, s, times)
+    x0_hat = guess(x0)
+    found = elbo.term(s, x0, x_t, times, x0_hat, CLIPPED)
+    for k, t in enumerate(times.tolist()):
+        one = (x0[k : k + 1], x_t[k : k + 1])
+        if t == 1:
+            alone = elbo.L_0(s, *one, x0_hat[k : k + 1], CLIPPED)
+        else:
+            alone = elbo.L_t(s, *one, times[k : k + 1], x0_hat[k : k + 1], CLIPPED)
+        torch.testing.assert_close(found[k : k + 1], alone)
+
+
+def test_bits_arrive_from_the_noisy_end_and_the_last_are_those_of_the_picture():
+    terms = torch.rand(51, 3, generator=seeded(3), dtype=torch.float64)
+    sent = elbo.rate(terms)
+    torch.testing.assert_close(sent[50], terms[0])  # to know x_T costs L_T
+    torch.testing.assert_close(sent[0], terms.sum(0))
+    for t in (1, 20, 49):
+        torch.testing.assert_close(sent[t], terms[0] + terms[t + 1 :].sum(0))
+
+
+def test_an_error_of_ten_grey_values_everywhere_is_a_distortion_of_ten():
+    x0 = pictures(2)
+    off = torch.where(x0 > 0, -10, 10) * elbo.BIN
+    torch.testing.assert_close(elbo.distortion(x0, x0 + off), torch.full((2,), 10.0, dtype=torch.float64))

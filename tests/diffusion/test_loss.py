@@ -8,11 +8,12 @@ import torch.nn.functional as F
 from scipy.stats import chi2
 
 from ddpm_core.book.widgets import edit_weighting
-from ddpm_core.diffusion.elbo import L_t
+from ddpm_core.diffusion.elbo import L_0, L_t
 from ddpm_core.diffusion.gaussian import q_sample, x0_from_eps
-from ddpm_core.diffusion.loss import sample_timesteps, training_loss, vlb
+from ddpm_core.diffusion.loss import bound, hybrid, sample_timesteps, training_loss, vlb
+from ddpm_core.diffusion.pixels import BIN
 from ddpm_core.diffusion.prediction import EPS, MEAN, X0, V
-from ddpm_core.diffusion.variance import beta_tilde
+from ddpm_core.diffusion.variance import beta_tilde, interpolated
 from ddpm_core.schedule import cosine, linear
 
 SCHEDULE = linear(100)
@@ -191,3 +192,53 @@ def test_there_is_no_noise_to_guess_at_zero():
     x0 = torch.zeros(2, 1, 2, 2)
     with pytest.raises(ValueError, match=r"need times 1..T, where there is noise to guess, but t holds 0"):
         training_loss(lambda x_t, t: x_t, SCHEDULE, x0, torch.tensor([0, 3]), torch.randn(x0.shape))
+
+
+# ---- a learned variance ----------------------------------------------------------------------------------------
+
+
+class Heads(torch.nn.Module):
+    """Two numbers of weight for the prediction, two for the variance."""
+
+    def __init__(self):
+        super().__init__()
+        self.mean = torch.nn.Parameter(torch.tensor([0.4, 0.1], dtype=torch.float64))
+        self.width = torch.nn.Parameter(torch.tensor([0.2, -0.1], dtype=torch.float64))
+
+    def forward(self, x, t):
+        return torch.cat([a * x + b for a, b in (self.mean, self.width)], dim=1)
+
+
+def grey(normal, *shape):
+    return (((normal(*shape).clamp(-1, 1) + 1) / BIN).round() * BIN) - 1
+
+
+def gradients(loss, net):
+    return torch.autograd.grad(loss, [net.mean, net.width], allow_unused=True)
+
+
+def test_the_learned_bound_is_the_sum_of_its_terms(normal):
+    """One example for each time: T times the mean of the terms is their sum, in bits."""
+    s, net = linear(20, 1e-3, 0.3), Heads()
+    x0, t = grey(normal, 1, 1, 4, 4).expand(20, 1, 4, 4), torch.arange(1, 21)
+    eps = normal(20, 1, 4, 4)
+    x_t = q_sample(s, x0, t, eps)
+    output, v = net(x_t, t).chunk(2, dim=1)
+    x0_hat = x0_from_eps(s, x_t, t, output)
+    width = interpolated((v + 1) / 2)
+    first = L_0(s, x0[:1], x_t[:1], x0_hat[:1], interpolated((v[:1] + 1) / 2))
+    rest = L_t(s, x0[1:], x_t[1:], t[1:], x0_hat[1:], lambda s, t, like: width(s, torch.arange(1, 21), x_t)[1:])
+    expected = (first.sum() + rest.sum()) / math.log(2) / 16
+    assert bound(s, EPS)(net, x0, t, eps).item() == pytest.approx(expected.item(), rel=1e-9)
+
+
+@pytest.mark.parametrize("predict", [EPS, V], ids=repr)
+def test_in_the_hybrid_loss_the_bound_moves_the_variance_alone(predict, normal):
+    s, net = linear(100), Heads()
+    x0, t, eps = grey(normal, 16, 1, 4, 4), torch.randint(1, 101, (16,)), normal(16, 1, 4, 4)
+    mean, width = gradients(hybrid(s, predict, share=0.25)(net, x0, t, eps), net)
+    of_simple, _ = gradients(training_loss(lambda x, t: net(x, t)[:, :1], s, x0, t, eps, predict), net)
+    of_mean, of_width = gradients(bound(s, predict)(net, x0, t, eps), net)
+    torch.testing.assert_close(mean, of_simple)
+    torch.testing.assert_close(width, 0.25 * of_width)
+    assert not torch.allclose(of_mean, torch.zeros_like(of_mean), atol=1e-3)  # alone, the bound moves both

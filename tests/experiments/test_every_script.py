@@ -121,6 +121,27 @@ def test_ancestral_garments(tiny, garments, tmp_path):
     assert all((tmp_path / f"ancestral_{name}.png").is_file() for name in ("garments", "mixed"))
 
 
+def test_progressive(tiny, garments, tmp_path):
+    small = DIGITS | dict(priced=(1, 1), few=(2, 3), shown=(1000, 1), classes=(9, 3), samples=20)
+    found = tiny("ch11.progressive", "--data", garments, **small)
+    for on in ("digits", "garments"):
+        assert found[on]["bound"].keys() == {"beta", "beta_tilde", "analytic"}
+        assert len(found[on]["rate"]["beta"]) == len(found["stops"]) == len(found[on]["distortion"])
+        assert "frechet" in found["digits"]["few"]["2"]["analytic"] and found[on]["few"].keys() == {"2", "3"}
+    assert len(found["garments"]["shown_rate"]) == 2 and (tmp_path / "progressive.png").is_file()
+
+
+def test_learned_variance(tmp_path):
+    from experiments.ch11 import learned_variance
+
+    small = dict(rows=("EPS L, free", "EPS hybrid"), steps=4, gradients=2) | DIGITS
+    learned_variance.main(["--seeds", "0"], learned_variance.Settings(results=tmp_path, runs=tmp_path, **small))
+    found = json.loads((tmp_path / "learned_variance.json").read_text())["results"]["rows"]
+    assert list(found) == ["EPS L, free", "EPS hybrid"] and found["EPS hybrid"]["unstable"] == 0
+    assert found["EPS hybrid"]["learned"].keys() == {"bound", "L_T", "L_t", "L_0", "frechet"}
+    assert found["EPS hybrid"]["analytic"].keys() == {"bound", "L_T", "L_t", "L_0"}
+
+
 # ---- chapter 0: as a reader would start them -------------------------------------------------------------------
 
 

@@ -54,6 +54,16 @@ def test_what_comes_back_is_what_went_in(trained, saved):
     assert sorted(p.name for p in saved.parent.iterdir()) == ["config.json", "model.safetensors"]
 
 
+def test_a_network_that_learns_its_variance_comes_back_with_it(tmp_path):
+    both = Model(network(out_channels=2), cosine(30), V, ABOUT)
+    back = checkpoint.load(checkpoint.save(tmp_path, both))
+    x, t = torch.randn(3, 1, 8, 8), torch.tensor([1, 5, 30])
+    found = back.network(x, t)
+    assert found.shape == (3, 2, 8, 8) and torch.equal(found, both.network.eval()(x, t))
+    with pytest.raises(ValueError, match="shaped like x_t"):
+        back.denoiser()(x, t)  # a variance is no part of a picture: `variance.split` takes the two apart
+
+
 def test_saving_again_replaces_what_was_there(trained, saved):
     checkpoint.save(saved.parent, Model(network(1), linear(10), MEAN, ABOUT | {"seed": 1}))
     back = checkpoint.load(saved)
