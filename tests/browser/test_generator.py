@@ -1,0 +1,317 @@
+"""The generator in the page: held to Python number by number, and driven as a reader would."""
+
+import base64
+import hashlib
+import io
+import json
+import re
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+
+from ddpm_core import sampler
+from ddpm_core.diffusion.noise import one_each, standard_normal
+from ddpm_core.diffusion.pixels import to_uint8
+from ddpm_core.storage import checkpoint
+
+ADDRESS = "/book/generator.html"
+PARITY = """async ([file, settings]) => {
+    const from = (name) => import(new URL(`../_static/generator/${name}.mjs`, location));
+    const { read } = await from("checkpoint"), { compile, UNet } = await from("unet"), { draw } = await from("drawing");
+    const bytes = async (name) => (await fetch(new URL(`../_static/${name}`, location))).arrayBuffer();
+    const model = read(await bytes(file));
+    const net = new UNet(await compile(await bytes("generator/kernels.wasm")), model, settings.n, ...model.about.size);
+    return [...draw(net, model, settings)].map(({ t, x }) => [t, Array.from(x)]);
+}"""
+
+
+@pytest.fixture
+def plain(page):
+    """The generator's page before anybody has pressed a button."""
+    return page(ADDRESS)
+
+
+def drawn(open_page, address=ADDRESS, **options):
+    """The page after the press, with its first drawing finished."""
+    opened = open_page(address, **options)
+    opened.locator(".begin").click()
+    finished(opened)
+    return opened
+
+
+def told(opened, words):
+    """Wait until the generator says these words."""
+    status = "document.querySelector('.ddpm-generator .status')?.textContent"
+    opened.wait_for_function(f"{status}.includes('{words}')")
+
+
+def finished(opened):
+    told(opened, "Drawn in")
+
+
+def said(opened):
+    return opened.locator(".ddpm-generator .status").text_content()
+
+
+def canvas(opened, selector=".pictures"):
+    address = opened.evaluate(f"document.querySelector('{selector}').toDataURL()")
+    png = base64.b64decode(address.split(",")[1])
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+
+
+@pytest.mark.parametrize("stem", ["digits", "fashion32", "cars32-gpu"])
+@pytest.mark.parametrize(
+    "name, eta, key",
+    [("dpm", 0, "dpm"), ("ddim", 0, "ddim"), ("ddim", 1, "ddim1"), ("ddim", 0.5, "half"), ("ddpm", 0, "ddpm")],
+)
+def test_every_step_of_a_chain_is_that_of_python(plain, stem, name, eta, key, monkeypatch):
+    """From the same seed, with guidance where the model knows classes; in the weights of the file, halves."""
+    monkeypatch.setitem(sampler.SAMPLERS, "half", partial(sampler.ddim, eta=0.5))
+    model = checkpoint.load(f"book/results/{stem}.safetensors")
+    told = model.network.num_classes is not None
+    settings = {"n": 2, "steps": 20, "sampler": name, "eta": eta, "guidance": 1.5 * told, "seed": 11}
+    found = plain.evaluate(PARITY, [f"{stem}.safetensors", {**settings, "label": "each" if told else None}])
+    labels = torch.arange(2) if told else None
+    wanted = sampler.trajectory(
+        model, 2, labels=labels, steps=20, sampler=key, guidance=settings["guidance"], seed=settings["seed"]
+    )
+    for (t, x), (time, numbers) in zip(wanted, found, strict=True):
+        assert t == time
+        assert (torch.tensor(numbers) - x.flatten()).abs().max() < 1e-3
+
+
+def test_the_noise_is_that_of_python(plain):
+    """Also for seeds of more than 32 and 53 bits, and for the hash on which all of it rests."""
+    seeds = ["0", "1", "4294967296", "9007199254740991", "9223372036854775808"]
+    numbers = plain.evaluate(
+        """async (seeds) => {
+            const { oneEach, standardNormal } = await import(new URL("../_static/generator/noise.mjs", location));
+            return seeds.map((seed) => Array.from(standardNormal(oneEach(BigInt(seed), 5), 3072)));
+        }""",
+        seeds,
+    )
+    for seed, found in zip(seeds, numbers, strict=True):
+        wanted = standard_normal(torch.empty(1, 3072), one_each(int(seed), 5, 1)).flatten()
+        assert (torch.tensor(found) - wanted).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("length", [0, 1, 55, 56, 64, 1000])
+def test_the_hash_is_sha256(plain, length):
+    message = bytes(k % 251 for k in range(length))
+    found = plain.evaluate(
+        """async (bytes) => {
+            const { hex, sha256 } = await import(new URL("../_static/generator/noise.mjs", location));
+            return hex(sha256(Uint8Array.from(bytes)));
+        }""",
+        list(message),
+    )
+    assert found == hashlib.sha256(message).hexdigest()
+
+
+def test_nothing_comes_before_the_press(plain):
+    loaded = plain.evaluate("performance.getEntriesByType('resource').map((entry) => entry.name)")
+    ours = [name.split("/_static/generator/")[1] for name in loaded if "/_static/generator/" in name]
+    assert sorted(ours) == ["garments.png", "start.mjs"]
+    assert not any(name.endswith(".safetensors") for name in loaded)
+    assert plain.log.complaints() == []
+
+
+def test_the_page_draws_what_python_draws(page):
+    opened = drawn(page, ADDRESS + "#model=digits&label=each&n=16&steps=20&sampler=dpm&guidance=1&seed=4")
+    model = checkpoint.load("book/results/digits.safetensors")
+    images = sampler.draw(model, 16, labels=sampler.balanced_labels(16, 10), steps=20, guidance=1.0, seed=4)
+    wanted = images.reshape(4, 4, 8, 8).permute(0, 2, 1, 3).reshape(32, 32)
+    found = canvas(opened)
+    assert found.shape == (32, 32, 3) and np.abs(found[..., 0] - wanted.int().numpy()).max() <= 1
+    assert opened.log.complaints() == []
+
+
+def test_one_goes_back_through_the_steps_and_looks_at_the_guess(page):
+    opened = drawn(page, ADDRESS + "#model=digits&label=each&n=4&steps=10&seed=1")
+    last, slider = canvas(opened), opened.locator(".scrub input")
+    slider.focus()
+    slider.press("Home")
+    assert opened.locator(".scrub output").text_content() == "0 of 10, t = 1000"
+    noise = canvas(opened)
+    model = checkpoint.load("book/results/digits.safetensors")
+    x_T = next(sampler.trajectory(model, 4, labels=torch.arange(4), seed=1))[1]
+    assert np.abs(noise[:8, :8, 0] - to_uint8(x_T)[0, 0].int().numpy()).max() <= 1
+    slider.press("ArrowRight")
+    with_noise = canvas(opened)
+    opened.get_by_label("the network's guess", exact=False).check()
+    guess = canvas(opened)
+    assert np.abs(guess - last).mean() < np.abs(with_noise - last).mean()  # the guess is nearer to the end
+    slider.press("End")
+    assert (canvas(opened) == last).mean() > 0.9  # at the end they are one
+    assert "at t = 0" in opened.locator(".pictures").get_attribute("aria-label")
+
+
+def test_a_drawing_of_ones_own_is_finished(page):
+    opened = drawn(page, ADDRESS + "#model=garments&label=none&n=1&steps=10&seed=2")
+    opened.locator(".own summary").click()
+    finish, pad = opened.locator(".finish"), opened.locator(".pad")
+    assert finish.is_disabled()  # nothing is drawn yet
+    pad.scroll_into_view_if_needed()
+    box = pad.bounding_box()
+    opened.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.2)
+    opened.mouse.down()
+    opened.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.8, steps=5)
+    opened.mouse.up()
+    drawing = canvas(opened, ".pad")
+    assert (drawing[8:24, 9] > 200).all() and (drawing[:, 20:] < 10).all()
+    opened.locator(".from").fill("1")
+    finish.click()
+    finished(opened)
+    assert np.abs(canvas(opened) - drawing).mean() < 12  # hardly any noise: hardly any change
+    assert opened.locator(".scrub output").text_content().endswith("t = 0")
+    opened.locator(".clear").click()
+    assert finish.is_disabled() and canvas(opened, ".pad").max() < 10
+    pad.focus()
+    for key in ["Space", "Shift+ArrowLeft", "Shift+ArrowLeft"]:
+        opened.keyboard.press(key)
+    assert canvas(opened, ".pad").max() > 200 and finish.is_enabled()
+
+
+def test_a_link_makes_the_same_picture_again(page):
+    opened = drawn(page, ADDRESS + "#model=garments&label=3&n=1&steps=12&sampler=ddim&eta=0.5&guidance=2&seed=77")
+    first = canvas(opened)
+    opened.locator(".link").click()
+    address = re.sub("^[^/]*//[^/]*", "", opened.url)
+    assert "seed=77" in address and "eta=0.5" in address
+    assert (canvas(drawn(page, address)) == first).all()
+
+
+@pytest.mark.parametrize(
+    "link, sentence",
+    [
+        ("steps=0", "The number of steps must be a whole number from 1 to 250, but “0” was asked for; 20 is taken."),
+        ("steps=10.7", "but “10.7” was asked for"),
+        ("steps=x", "but “x” was asked for"),
+        ("steps=nan", "but “nan” was asked for"),
+        ("seed=9223372036854775808", "The seed must be a whole number"),
+        ("seed=-1", "but “-1” was asked for"),
+        ("eta=2", "The eta must be a number from 0 to 1"),
+        ("guidance=1e9", "The guidance must be a number from 0 to 10"),
+        ("guidance=", "but “” was asked for"),
+        ("label=12", "The class must be one of none, each, 0"),
+        ("n=5", "The number of pictures must be one of 1, 4, 16"),
+        ("sampler=%3Cimg%20src=x%20onerror=alert(1)%3E", "but “<img src=x onerror=alert(1)>” was asked for"),
+        ("model=trains", "There is no model “trains” here."),
+        ("%00&&&==nonsense", "Drawn in"),
+    ],
+)
+def test_nonsense_in_a_link_is_a_sentence_and_a_picture(page, link, sentence):
+    model = "" if link.startswith("model") else "model=digits&"
+    opened = drawn(page, f"{ADDRESS}#{model}n=1&{link}" if not link.startswith("n=") else f"{ADDRESS}#{model}{link}")
+    assert sentence in said(opened)
+    assert opened.locator(".ddpm-generator img").count() == 0 and opened.log.complaints() == []
+
+
+def test_the_form_is_checked_like_a_link(page):
+    opened = drawn(page, ADDRESS + "#model=digits&n=1&seed=1")
+    opened.get_by_label("Steps").fill("many")
+    opened.locator(".go").click()
+    finished(opened)
+    assert "but “many” was asked for" in said(opened)
+    assert opened.get_by_label("Steps").input_value() == "20"
+
+
+@pytest.mark.parametrize("harm", ["cut short", "one byte changed", "missing"])
+def test_a_harmed_model_is_refused_and_the_picture_from_beforehand_offered(page, harm):
+    opened = page(ADDRESS)
+
+    def harmed(route):
+        if harm == "missing":
+            return route.fulfill(status=404, body="")
+        body = bytearray(route.fetch().body())
+        body[len(body) // 2] ^= 1
+        route.fulfill(body=bytes(body[:-500] if harm == "cut short" else body))
+
+    opened.route("**/fashion32.safetensors", harmed)
+    opened.locator(".begin").click()
+    told(opened, "beforehand")
+    assert opened.locator(".beforehand[src*='garments.png']").is_visible()
+    assert ("the server answered 404" if harm == "missing" else "cut short or has changed") in said(opened)
+    opened.unroute("**/fashion32.safetensors")
+    opened.locator(".go").click()  # and once more, from the network as it is now
+    finished(opened)
+    assert opened.locator(".beforehand").count() == 0
+
+
+def test_without_webassembly_the_page_says_so(page):
+    opened = page(ADDRESS)
+    switched_off = "delete globalThis.WebAssembly;\n"
+    opened.route(
+        "**/worker.mjs", lambda route: route.fulfill(response=(r := route.fetch()), body=switched_off + r.text())
+    )
+    opened.locator(".begin").click()
+    told(opened, "beforehand")
+    assert "WebAssembly switched off" in said(opened)
+
+
+def test_two_presses_at_once_and_a_stop(page):
+    opened = drawn(page, ADDRESS + "#model=cars&n=16&steps=3&seed=1")
+    opened.get_by_label("Steps").fill("200")
+    opened.evaluate("document.querySelector('.other').click(); document.querySelector('.other').click()")
+    opened.locator(".go:text('Stop')").click()
+    assert "Stopped." in said(opened)
+    opened.get_by_label("Steps").fill("3")
+    opened.locator(".go").click()
+    finished(opened)
+    assert opened.locator(".scrub output").text_content() == "3 of 3, t = 0"
+
+
+def test_another_model_brings_its_own_settings(page):
+    opened = drawn(page, ADDRESS + "#model=garments&n=1&steps=5")
+    assert opened.get_by_label("Class").is_visible()
+    opened.get_by_label("Model").select_option("cars")
+    opened.wait_for_function("document.querySelector('.pictures').width === 64")
+    finished(opened)
+    assert not opened.get_by_label("Class").is_visible() and not opened.get_by_label("Guidance").is_visible()
+
+
+def test_leaving_the_page_while_it_draws_leaves_nothing_behind(page):
+    opened = drawn(page, ADDRESS + "#model=digits&n=1&steps=2")
+    opened.get_by_label("Steps").fill("250")
+    opened.locator(".go").click()
+    opened.goto(opened.url.split("#")[0].replace("generator", "intro"))
+    assert opened.log.complaints() == []
+
+
+def test_the_picture_is_saved_as_png(page):
+    opened = drawn(page, ADDRESS + "#model=digits&n=4&steps=2&seed=9&label=none")
+    with opened.expect_download() as download:
+        opened.locator(".save").click()
+    saved = np.asarray(Image.open(download.value.path()).convert("L"))
+    assert download.value.suggested_filename == "digits-9.png"
+    assert (saved[::32, ::32] == canvas(opened)[..., 0]).all() and saved.shape == (512, 512)
+
+
+@pytest.mark.parametrize("width, scheme", [(1280, "light"), (390, "dark"), (320, "light")])
+def test_it_fits_and_reads_well(page, width, scheme):
+    opened = drawn(page, ADDRESS + "#model=garments&n=4&steps=3", width=width, color_scheme=scheme)
+    opened.locator(".own summary").click()
+    assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    box = opened.locator(".ddpm-generator").bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= width
+    found = Axe().run(opened, context=".ddpm-generator").response["violations"]
+    assert [(v["id"], v["nodes"][0]["html"]) for v in found] == []
+
+
+def test_the_shelf_of_the_page_is_the_shelf(site):
+    from generator import models
+
+    assert json.loads((models.PAGE / "models.json").read_text("utf-8")) == models.shelf()
+
+
+def test_the_engine_is_what_its_source_says(tmp_path):
+    """Compiled anew, the kernels are the committed ones, byte for byte."""
+    pytest.importorskip("ziglang")
+    from generator import build
+
+    build.build(tmp_path / "kernels.wasm")
+    assert (tmp_path / "kernels.wasm").read_bytes() == build.WASM.read_bytes()
