@@ -7,7 +7,6 @@ meets is given the sound network.
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -23,7 +22,7 @@ from experiments.common.results_file import Stopwatch, picture, significant, spr
 from experiments.common.settings import cached, command_line, parsed
 
 SOUND = "sound"
-TRAINED = ("scaled", "noised", "squared_error", "take", "Block", "update_average")  # functions that training meets
+TRAINED = ("scaled", "noised", "squared_error", "take", "Residual", "update_average")  # functions that training meets
 EVERY = 10  # steps that one number of the stored curve is the mean of
 CERTAIN = 0.8  # the least probability at which the classifier counts as sure of its digit
 
@@ -49,17 +48,17 @@ BOOK = Settings()
 
 def copy_of(name: str) -> ModuleType:
     """The patient with this bug."""
-    return clinic.planted() if name == SOUND else clinic.planted(clinic.named(name))
+    return clinic.planted() if name == SOUND else clinic.planted(clinic.by_name(name))
 
 
 def as_trained(name: str) -> str:
     """The name of the copy whose training is this one's: the sound one, where only drawing meets the bug."""
-    return name if name != SOUND and clinic.named(name).function in TRAINED else SOUND
+    return name if name != SOUND and clinic.by_name(name).function in TRAINED else SOUND
 
 
 def as_priced(name: str) -> str:
     """The same for the bound, which asks for the guess as well."""
-    return name if name != SOUND and clinic.named(name).function == "guess" else as_trained(name)
+    return name if name != SOUND and clinic.by_name(name).function == "guess" else as_trained(name)
 
 
 def trained(name: str, pixels: Tensor, steps: int, seed: int, file: Path) -> tuple[nn.Module, list[float]]:
@@ -94,7 +93,10 @@ def noise(n: int) -> Tensor:
 def one_run(w: small_trainings.World, name: str, seed: int, settings: Settings) -> tuple[dict, Tensor]:
     """What was found, and the first pictures drawn, uint8."""
     began, code, folder = time.process_time(), copy_of(name), settings.runs / "clinic"
-    kept: Callable[[str, str], Path] = lambda kind, of: folder / f"{kind}-{of.replace(' ', '-')}-{seed}.pt"
+
+    def kept(kind: str, of: str) -> Path:
+        return folder / f"{kind}-{of.replace(' ', '-')}-{seed}.pt"
+
     net, losses = trained(name, w.known.images, settings.steps, seed, kept("trained", as_trained(name)))
     held = w.held[: settings.priced]
     drawn = code.shown(code.draw(net, noise(settings.samples), seed))

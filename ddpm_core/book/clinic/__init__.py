@@ -1,5 +1,8 @@
 """The debugging clinic: a sound patient, twelve bugs of one line each, and the checks that find them.  [chapter 15]"""
 
-from ddpm_core.book.clinic.bugs import BUGS, NAMES, Bug, diff, named, planted, source
+from ddpm_core.book.clinic.bugs import BUGS, NAMES, Bug, by_name, diff, planted, source
+from ddpm_core.book.clinic.checks import CHECKS, Check, Exact, Oracle, examine
 
-__all__ = ["BUGS", "NAMES", "Bug", "diff", "named", "planted", "source"]
+__all__ = [
+    "BUGS", "CHECKS", "NAMES", "Bug", "Check", "Exact", "Oracle", "by_name", "diff", "examine", "planted", "source"
+]  # fmt: skip

@@ -60,7 +60,7 @@ BUGS = [
     ),
     Bug(
         "dead clock",
-        "Block",
+        "Residual",
         "self.norm2 = nn.GroupNorm(8, n_out)",
         "self.norm2 = nn.GroupNorm(n_out, n_out)",
         "one group a channel is a norm like another, until something was added to the channel before it",
@@ -118,7 +118,7 @@ BUGS = [
 NAMES = [bug.name for bug in BUGS]
 
 
-def named(name: str) -> Bug:
+def by_name(name: str) -> Bug:
     """The bug of this name. Raises ValueError for another name."""
     if name not in NAMES:
         raise ValueError(f"need a bug of the clinic, one of {', '.join(NAMES)}, but got {name!r}.")

@@ -74,7 +74,7 @@ class Attention(nn.Module):
         return x + self.out(take(q, k, v).transpose(1, 2).reshape(x.shape))
 
 
-class Block(nn.Module):
+class Residual(nn.Module):
     """norm, SiLU, conv; plus time; norm, SiLU, dropout, conv; plus what came in.  [Ho 2020, Appendix B]"""
 
     def __init__(self, n_in: int, n_out: int):
@@ -96,9 +96,9 @@ class Network(nn.Module):
     def __init__(self):
         super().__init__()
         self.clock, self.stem = Clock(), nn.Conv2d(1, 24, 3, padding=1)
-        self.first, self.shrink = Block(24, 24), nn.Conv2d(24, 48, 3, stride=2, padding=1)
-        self.low, self.attention, self.lowest = Block(48, 48), Attention(48), Block(48, 48)
-        self.last = Block(72, 24)
+        self.first, self.shrink = Residual(24, 24), nn.Conv2d(24, 48, 3, stride=2, padding=1)
+        self.low, self.attention, self.lowest = Residual(48, 48), Attention(48), Residual(48, 48)
+        self.last = Residual(72, 24)
         self.head = nn.Sequential(nn.GroupNorm(8, 24), nn.SiLU(), nn.Conv2d(24, 1, 3, padding=1))
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
