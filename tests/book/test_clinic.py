@@ -172,3 +172,19 @@ def test_an_oracle_has_no_loss_and_silence_costs_one():
     assert patient.squared_error(clinic.Oracle(patient.TABLES, x0), x0, t, eps).item() < 1e-20
     silence = patient.squared_error(lambda x, t: torch.zeros_like(x), x0, t, eps).item()
     assert silence == pytest.approx(eps.square().mean().item())
+
+
+# ---- The strangers of exercise 15.1 -------------------------------------------------------------------------------
+
+
+def test_one_stranger_passes_every_check_and_the_others_fail_the_one_that_leads_to_them():
+    failed = {k: {name for name, passed in clinic.examine(clinic.stranger(k)).items() if not passed} for k in "ABC"}
+    assert failed["A"] == {"the average moves"} and failed["C"] == set()
+    assert "a step is Bayes' rule" in failed["B"] and "one picture comes back" not in failed["B"]
+    with pytest.raises(ValueError, match="one of the strangers A, B, C, but got 'D'"):
+        clinic.stranger("D")
+
+
+def test_the_functions_are_counted_in_the_order_of_the_file():
+    assert clinic.FUNCTIONS[0] == "scaled" and clinic.FUNCTIONS[-1] == "draw" and len(clinic.FUNCTIONS) == 14
+    assert {bug.function for bug in clinic.BUGS} <= set(clinic.FUNCTIONS)

@@ -121,6 +121,16 @@ def test_ancestral_garments(tiny, garments, tmp_path):
     assert all((tmp_path / f"ancestral_{name}.png").is_file() for name in ("garments", "mixed"))
 
 
+def test_clinic(tiny, tmp_path):
+    names = "sound", "noise in the last step", "dead clock"
+    found = tiny("ch15.clinic", "--seeds", "0", names=names, steps=4, overfitting=2, priced=2, **DIGITS)
+    runs = {run["name"]: run for run in found["runs"]}
+    assert tuple(found["rows"]) == names and (tmp_path / "clinic.png").is_file()
+    assert runs["sound"]["losses"] == runs["noise in the last step"]["losses"] != runs["dead clock"]["losses"]
+    assert runs["sound"]["bound"] == runs["noise in the last step"]["bound"] != runs["dead clock"]["bound"]
+    assert runs["sound"]["frechet"] != runs["noise in the last step"]["frechet"]
+
+
 # ---- chapter 0: as a reader would start them -------------------------------------------------------------------
 
 

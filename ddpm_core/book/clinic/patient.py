@@ -34,7 +34,10 @@ def shown(x: Tensor) -> Tensor:
 
 
 def noised(x0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
-    """x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps; t (B,) in 1..T.  [Ho 2020, Eq. 4]"""
+    """x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps, t (B,).
+
+    [Ho 2020, Eq. 4]
+    """
     alpha_bar = at(TABLES.alpha_bar, t, like=x0)
     return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * eps
 
@@ -56,8 +59,11 @@ class Clock(nn.Module):
 
 
 def take(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """softmax(q k^T / sqrt(d)) v, all (B, N, d): each place takes its share of every value.  [Vaswani 2017, Eq. 1]"""
-    scores = q @ k.transpose(1, 2) / math.sqrt(q.shape[2])  # (B, N, N): a row for each query
+    """softmax(q k^T / sqrt(d)) v, all (B, N, d); scores has a row a query.
+
+    [Vaswani 2017, Eq. 1]
+    """
+    scores = q @ k.transpose(1, 2) / math.sqrt(q.shape[2])
     return scores.softmax(dim=2) @ v
 
 
@@ -75,7 +81,10 @@ class Attention(nn.Module):
 
 
 class Residual(nn.Module):
-    """norm, SiLU, conv; plus time; norm, SiLU, dropout, conv; plus what came in.  [Ho 2020, Appendix B]"""
+    """norm, SiLU, conv; plus time; norm, SiLU, dropout, conv; plus x.
+
+    [Ho 2020, Appendix B]
+    """
 
     def __init__(self, n_in: int, n_out: int):
         super().__init__()
@@ -113,7 +122,7 @@ class Network(nn.Module):
 
 
 def squared_error(net: nn.Module, x0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
-    """L_simple, the mean over examples and pixels of (eps - net(x_t, t))^2.  [Ho 2020, Eq. 14]"""
+    """L_simple: the mean of (eps - net(x_t, t))^2.  [Ho 2020, Eq. 14]"""
     x_t = noised(x0, t, eps)
     return (eps - net(x_t, t)).square().mean()
 
@@ -145,7 +154,10 @@ def train(pixels: Tensor, steps: int, seed: int = 0, batch: int = 64) -> tuple[n
 
 
 def guess(net: nn.Module, x_t: Tensor, t: Tensor) -> Tensor:
-    """x0_hat = (x_t - sqrt(1 - alpha_bar_t) eps_hat) / sqrt(alpha_bar_t), held to [-1, 1].  [Ho 2020, Eq. 15]"""
+    """x0_hat from the noise that is guessed, held to [-1, 1].
+
+    [Ho 2020, Eq. 15]
+    """
     alpha_bar = at(TABLES.alpha_bar, t, like=x_t)
     eps_hat = net(x_t, t)
     x0_hat = (x_t - (1 - alpha_bar).sqrt() * eps_hat) / alpha_bar.sqrt()
@@ -154,15 +166,17 @@ def guess(net: nn.Module, x_t: Tensor, t: Tensor) -> Tensor:
 
 def step_back(x_t: Tensor, t: Tensor, x0_hat: Tensor, z: Tensor) -> Tensor:
     """x_{t-1}: the posterior's mean (Ho 2020, Eq. 7), plus sqrt(beta_t) z."""
-    beta, alpha_bar = at(TABLES.beta, t, like=x_t), at(TABLES.alpha_bar, t, like=x_t)
+    beta = at(TABLES.beta, t, like=x_t)
+    alpha_bar = at(TABLES.alpha_bar, t, like=x_t)
     before = at(TABLES.alpha_bar, t - 1, like=x_t)
-    mean = (before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x_t) / (1 - alpha_bar)
+    of_x0, of_xt = before.sqrt() * beta, (1 - beta).sqrt() * (1 - before)
+    mean = (of_x0 * x0_hat + of_xt * x_t) / (1 - alpha_bar)
     return mean + beta.sqrt() * z
 
 
 @torch.no_grad()
 def draw(net: nn.Module, x_T: Tensor, seed: int = 0) -> Tensor:
-    """Algorithm 2: from noise x_T to pictures x_0, shaped like it; no noise in the last step."""
+    """Algorithm 2: from noise x_T to pictures; none in the last step."""
     net.eval()
     x, chance = x_T, torch.Generator().manual_seed(seed)
     for t in range(T, 0, -1):

@@ -73,7 +73,8 @@ def accuse(cases: Sequence[Case], *, sound: Sequence[float], label: str, columns
             "sound": encode_array(torch.tensor(list(sound)), torch.float32)[1],
         },
     }
-    runs = "".join(_RUN.format(letter, columns * W, -(-N // columns) * H, N) for letter in LETTERS)
+    rows = -(-N // columns)
+    runs = "".join(_RUN.format(letter, columns * W, rows * H, N, columns, rows) for letter in LETTERS)
     body = f'<p class="charge" aria-live="polite"></p><div class="runs">{runs}</div>{_FOOT}'
 
     def answer(case: int, run: int) -> tuple[bool, str]:
@@ -104,7 +105,8 @@ def _check(case: Case, name: str, shape: tuple[int, ...], steps: int) -> None:
 _RUN = """<section class="run"><p class="name">Run {0}<span class="mark"></span></p>
 <div class="curve"><span class="high"></span><svg viewBox="0 0 100 50" preserveAspectRatio="none" role="img" \
 aria-label="the loss of run {0}"><path class="sound"/><path class="loss"/></svg><span class="low"></span></div>
-<canvas role="img" width="{1}" height="{2}" aria-label="{3} pictures that run {0} drew"></canvas>
+<canvas role="img" width="{1}" height="{2}" style="--cell: calc(100% / {4}) calc(100% / {5})" \
+aria-label="{3} pictures that run {0} drew"></canvas>
 <dl></dl><button type="button" aria-label="accuse run {0}">accuse {0}</button></section>"""
 _FOOT = """<output role="status"></output>
 <div class="foot"><span class="count"></span><button type="button" class="next">Next case</button></div>"""
