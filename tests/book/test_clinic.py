@@ -142,14 +142,14 @@ def test_the_patient_learns_and_draws():
     average, losses = patient.train(digit, steps=30, seed=0, batch=16)
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5]) and not average.training
     drawn = patient.draw(average, torch.randn(2, 1, 8, 8, generator=seeded(8)))
-    assert drawn.shape == (2, 1, 8, 8) and drawn.abs().max() <= 1 + 1e-6
+    assert drawn.shape == (2, 1, 8, 8) and drawn.abs().max() <= 1.001  # float32: the last step divides by beta_1
 
 
 # ---- The equations of the chapter ---------------------------------------------------------------------------------
 
 
 def test_shares_that_do_not_add_up_to_one_change_equal_values():
-    """Equation 15.2, both ways: over the keys equal values stay, over the queries they become the sum of a row."""
+    """Equation 15.1, both ways: over the keys equal values stay, over the queries they become the sum of a row."""
     q, k = noise(9, 2, 1, 6, 4)
     ones = torch.ones(1, 6, 4, dtype=torch.float64)
     assert torch.allclose(patient.take(q, k, ones), ones)
@@ -167,11 +167,19 @@ def test_a_norm_of_its_own_group_forgets_what_was_added_to_a_channel():
 
 
 def test_an_oracle_has_no_loss_and_silence_costs_one():
-    """Equation 15.1, and what a network that answers 0 pays."""
+    """Equation 15.2, and what a network that answers 0 pays."""
     x0, eps, t = noise(12, 100, 1, 4, 4).clamp(-1, 1), noise(13, 100, 1, 4, 4), torch.arange(1, 101)
     assert patient.squared_error(clinic.Oracle(patient.TABLES, x0), x0, t, eps).item() < 1e-20
     silence = patient.squared_error(lambda x, t: torch.zeros_like(x), x0, t, eps).item()
     assert silence == pytest.approx(eps.square().mean().item())
+
+
+def test_what_silence_costs_when_asked_for_v():
+    """Equation 15.4, against the training loss of a network that answers 0: an expectation, so only roughly."""
+    x0, eps, t = 0.5 * noise(14, 10_000, 3), noise(15, 10_000, 3), torch.arange(10_000) % 100 + 1
+    paid = loss.training_loss(lambda x, t: torch.zeros_like(x), patient.TABLES, x0, t, eps, prediction.V)
+    kept = patient.TABLES.alpha_bar[1:]
+    assert paid.item() == pytest.approx((kept + (1 - kept) * 0.25).mean().item(), rel=0.02)
 
 
 # ---- The strangers of exercise 15.1 -------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ def a_jump_is_many_steps(code: ModuleType) -> float:
 
 
 def an_oracle_has_no_loss(code: ModuleType) -> float:
-    """The loss of a network that knows x0 and hence the noise.  [chapter 15, Eq. 15.1]"""
+    """The loss of a network that knows x0 and hence the noise.  [chapter 15, Eq. 15.2]"""
     x0, t, eps = example(code)
     return code.squared_error(Oracle(code.TABLES, x0), x0, t, eps).item()
 
@@ -111,7 +111,7 @@ def an_oracle_guesses_the_picture(code: ModuleType) -> float:
 
 
 def two_times_have_two_answers(code: ModuleType) -> float:
-    """The share of pairs of times at which a fresh network answers the same to one x_t."""
+    """The share of pairs of times at which a fresh network answers the same to one x_t.  [chapter 15, Eq. 15.3]"""
     net, x = fresh(code), torch.randn(1, 1, 8, 8, generator=seeded(1)).expand(10, -1, -1, -1)
     with torch.no_grad():
         early, late = net(x, torch.arange(1, 11)), net(x, torch.arange(code.T - 9, code.T + 1))
@@ -119,7 +119,7 @@ def two_times_have_two_answers(code: ModuleType) -> float:
 
 
 def equal_values_stay_equal(code: ModuleType) -> float:
-    """Attention over values that are all 1, against 1: the shares of a place add up to 1.  [chapter 15, Eq. 15.2]"""
+    """Attention over values that are all 1, against 1: the shares of a place add up to 1.  [chapter 15, Eq. 15.1]"""
     q, k = torch.randn(2, 3, 7, 5, generator=seeded(2), dtype=torch.float64)
     return _largest(code.take(q, k, torch.ones_like(q)) - 1)
 
