@@ -155,8 +155,8 @@ def main(arguments: list[str] | None = None, settings: Settings = BOOK) -> None:
         "overfitting_steps": settings.overfitting,
         "held_out": settings.priced,
         "schedule": "cosine, T = 100",
-        "note": "each figure of a row as [mean, standard deviation over the seeds]; every copy is trained on the same "
-        "batches of 64 digits; losses: the copy's own training loss, the mean of every ten steps; loss: that of the "
+        "note": "each figure of a row as [mean, standard deviation over the seeds]; every copy is trained from the same "
+        "seeds, in batches of 64 digits; losses: the copy's own training loss, the mean of every ten steps; loss: that of the "
         "last fifth; bound: the discrete bound on held-out digits, bits per dimension, by the book's own code from the "
         "copy's guess of x_0; frechet: of the samples to all digits in a small classifier's features; sure: share of "
         f"samples in which that classifier gives one digit a probability of at least {CERTAIN}; mean, spread: of the "

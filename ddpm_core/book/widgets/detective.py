@@ -102,7 +102,7 @@ def _check(case: Case, name: str, shape: tuple[int, ...], steps: int) -> None:
             raise ValueError(f"need the same facts of every run of {name}, but got {list(run.facts)}.")
 
 
-_RUN = """<section class="run"><p class="name">Run {0}<span class="mark"></span></p>
+_RUN = """<section class="run"><p class="name">Run {0}<span class="sign"></span></p>
 <div class="curve"><span class="high"></span><svg viewBox="0 0 100 50" preserveAspectRatio="none" role="img" \
 aria-label="the loss of run {0}"><path class="sound"/><path class="loss"/></svg><span class="low"></span></div>
 <canvas role="img" width="{1}" height="{2}" style="--cell: calc(100% / {4}) calc(100% / {5})" \

@@ -24,7 +24,7 @@ const lay = () => {
       cell.textContent = text;
       return cell;
     })));
-    part(".mark").textContent = "";
+    part(".sign").textContent = "";
     run.classList.remove("guilty", "accused");
     part("button").ariaPressed = "false";
   });
@@ -35,7 +35,7 @@ const accuse = k => {
     run.classList.toggle("accused", j == k);
     run.classList.toggle("guilty", right && j == k);
     run.querySelector("button").ariaPressed = String(j == k);
-    run.querySelector(".mark").textContent = j == k ? right ? " ✓" : " ✗" : "";
+    run.querySelector(".sign").textContent = j == k ? right ? " ✓" : " ✗" : "";
   });
   status.textContent = `${right ? "Right." : "Wrong."} ${now.reasons[k]}`;
 };
