@@ -155,15 +155,15 @@ def main(arguments: list[str] | None = None, settings: Settings = BOOK) -> None:
         "overfitting_steps": settings.overfitting,
         "held_out": settings.priced,
         "schedule": "cosine, T = 100",
-        "note": "each figure of a row as [mean, standard deviation over the seeds]; every copy is trained from the same "
-        "seeds, in batches of 64 digits; losses: the copy's own training loss, the mean of every ten steps; loss: that of the "
-        "last fifth; bound: the discrete bound on held-out digits, bits per dimension, by the book's own code from the "
-        "copy's guess of x_0; frechet: of the samples to all digits in a small classifier's features; sure: share of "
-        f"samples in which that classifier gives one digit a probability of at least {CERTAIN}; mean, spread: of the "
-        "grey values 0..255 of the samples; overfitted: mean absolute difference in grey values between eight samples "
-        "and the one picture that a network of that copy was trained on; a bug that only drawing meets is given the "
-        "sound network; clinic.png: the first samples of the first seed, one row of 8x8 pictures for each copy in the "
-        "order of the rows",
+        "note": "each figure of a row as [mean, standard deviation over the seeds]; every copy is trained from the "
+        "same seeds, in batches of 64 digits; losses: the copy's own training loss, the mean of every ten steps; loss: "
+        "that of the last fifth; bound: the discrete bound on held-out digits, bits per dimension, by the book's own "
+        "code from the copy's guess of x_0; frechet: of the samples to all digits in a small classifier's features; "
+        f"sure: share of samples in which that classifier gives one digit a probability of at least {CERTAIN}; mean, "
+        "spread: of the grey values 0..255 of the samples; overfitted: mean absolute difference in grey values between "
+        "eight samples and the one picture that a network of that copy was trained on; a bug that only drawing meets "
+        "is given the sound network; clinic.png: the first samples of the first seed, one row of 8x8 pictures for each "
+        "copy in the order of the rows",
     }  # fmt: skip
     minutes = sum(run["seconds"] for run in runs) / 60
     write("clinic", results, clock, w.known.sha256, minutes=minutes, folder=settings.results)
