@@ -80,3 +80,19 @@ def test_it_fits_and_can_be_used_by_everybody(bare_page, desk, width, dark):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert all(button.bounding_box()["height"] >= 44 for button in page.locator("button").all())
     assert not Axe().run(page).response["violations"]
+
+
+def test_every_case_of_chapter_15_has_one_right_answer_and_a_reason_for_each(open_page):
+    page = open_page("/book/15-clinic.html")
+    desk = page.locator(".ddpm-desk")
+    first = desk.locator(".count").inner_text()
+    assert first.startswith("case 1 of ")
+    for _ in range(int(first.split()[-1])):
+        answers = []
+        for button in desk.locator(".run button").all():
+            button.click()
+            answers.append(desk.locator("output").inner_text())
+        assert sorted(answer.split()[0] for answer in answers) == ["Right.", "Wrong.", "Wrong."]
+        assert len(set(answers)) == 3 and min(map(len, answers)) > 40
+        desk.locator(".next").click()
+    assert desk.locator(".count").inner_text() == first and not page.log.complaints()
