@@ -140,6 +140,14 @@ def test_learned_variance(tmp_path):
     assert list(found) == ["EPS L, free", "EPS hybrid"] and found["EPS hybrid"]["unstable"] == 0
     assert found["EPS hybrid"]["learned"].keys() == {"bound", "L_T", "L_t", "L_0", "frechet"}
     assert found["EPS hybrid"]["analytic"].keys() == {"bound", "L_T", "L_t", "L_0"}
+def test_clinic(tiny, tmp_path):
+    names = "sound", "noise in the last step", "dead clock"
+    found = tiny("ch15.clinic", "--seeds", "0", names=names, steps=4, overfitting=2, priced=2, **DIGITS)
+    runs = {run["name"]: run for run in found["runs"]}
+    assert tuple(found["rows"]) == names and (tmp_path / "clinic.png").is_file()
+    assert runs["sound"]["losses"] == runs["noise in the last step"]["losses"] != runs["dead clock"]["losses"]
+    assert runs["sound"]["bound"] == runs["noise in the last step"]["bound"] != runs["dead clock"]["bound"]
+    assert runs["sound"]["frechet"] != runs["noise in the last step"]["frechet"]
 
 
 # ---- chapter 0: as a reader would start them -------------------------------------------------------------------
