@@ -159,7 +159,10 @@ def test_a_step_changes_the_outputs_by_about_its_rate_however_wide_the_layer(sha
 @pytest.mark.parametrize("shape", [(8, 8), (8, 72), (64, 576), (128, 128)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_from_the_gram_matrix_comes_the_same_update(shape, dtype):
-    X = noise(3, *shape).to(dtype)
+    # A square of noise may be nearly singular, and a Gram matrix squares that: here, singular values in 0.3..1.
+    left, _, right = torch.linalg.svd(noise(3, *shape), full_matrices=False)
+    X = (left * torch.linspace(1, 0.3, shape[0], dtype=torch.float64)) @ right
+    X = X.to(dtype)
     P = orthogonaliser(X @ X.mT)
     atol = 1e-4 if dtype == torch.float32 else 1e-11
     assert torch.allclose(P @ X, orthogonalised(X), atol=atol)
