@@ -1,6 +1,7 @@
 # make book          build the pages              make test    lint, tests, notebooks, pages in a browser
 # make notebooks     text twins -> notebooks      make test-portable    the tests as on other makes of processor
 # make lab           the chapters as notebooks    make bench   speed, side by side
+# make space         the generator as a Space  make push-space SPACE=user/name
 # make repository URL=https://github.com/YOU/FORK     make lint     make clean
 
 PYTHON ?= python3
@@ -15,7 +16,7 @@ PEERS := .venv-bench
 
 .DEFAULT_GOAL := book
 .PHONY: book test test-portable test-unit test-notebooks test-colab test-pages
-.PHONY: lab colab notebooks bench repository lint clean
+.PHONY: space push-space lab colab notebooks bench repository lint clean
 
 # The pages show stored outputs, so `make book` needs no torch: the rest comes with the first target that uses it. A stamp
 # says that a list is installed; it is brought up to date when a pin or the package's metadata changes.
@@ -57,7 +58,15 @@ test-notebooks: $(READY)
 	$(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=600 \
 	    --nbval-sanitize-with=tests/sanitize.cfg -W default -p no:cacheprovider book/*.ipynb
 
-test-colab: $(READY)
+test-co# The generator as a Hugging Face Space: here, or published. make push-space SPACE=user/name
+space: $(READY)
+	$(BIN)/python space/app.py
+
+push-space: $(READY)
+	@test -n "$(SPACE)" || { echo "say where to: make push-space SPACE=user/name"; exit 2; }
+	@$(BIN)/python space/push.py $(SPACE)
+
+lab: $(READY)
 	$(BIN)/python tools/colab.py 01-forward-process
 
 # Nothing of an old build may pass for a new one, so the pages are built before they are looked at.

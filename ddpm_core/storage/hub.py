@@ -87,14 +87,23 @@ def push(folder: Path, name: str, private: bool = False) -> str:
 
     Who may write there is known from `huggingface-cli login` or HF_TOKEN. Raises OSError in one sentence.
     """
+    return _upload(folder, name, "A model of ddpm_core", private=private, repo_type="model")
+
+
+def push_space(folder: Path, name: str, private: bool = False) -> str:
+    """Upload a folder as the Gradio Space "owner/name", as `push` does a model."""
+    return _upload(folder, name, "The generator", private=private, repo_type="space", space_sdk="gradio")
+
+
+def _upload(folder: Path, name: str, message: str, *, repo_type: str, **made) -> str:
     from huggingface_hub import HfApi
 
     if not _is_hub_name(name):
         raise OSError(f"need a Hub name owner/name to push to, but got {name!r}.")
     try:
         api = HfApi()
-        address = api.create_repo(name, private=private, exist_ok=True)
-        api.upload_folder(repo_id=name, folder_path=folder, commit_message="A model of ddpm_core")
+        address = api.create_repo(name, repo_type=repo_type, exist_ok=True, **made)
+        api.upload_folder(repo_id=name, repo_type=repo_type, folder_path=folder, commit_message=message)
     except Exception as error:  # no token, no permission, no network: each its own class
         raise OSError(
             f"the Hub did not take {name!r} ({type(error).__name__}: {first_line(error)}); log in with "

@@ -1,0 +1,143 @@
+"""What the Space draws: a request is checked, in sentences, and then drawn step by step. This file has no Gradio."""
+
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from PIL import Image
+
+from ddpm_core import sampler
+from ddpm_core.data.transforms import tile
+from ddpm_core.diffusion.model import Model
+from ddpm_core.diffusion.pixels import to_uint8
+from ddpm_core.networks.conditioning import encode, tokenize
+from ddpm_core.storage import checkpoint
+
+MODELS = {  # title -> file on the shelf
+    "Garments, 32x32": "fashion32",
+    "Handwritten digits, 8x8": "digits",
+    "Cars, 32x32": "cars32-gpu",
+}
+SAMPLERS = {
+    "DPM-Solver++": "dpm",
+    "DDIM": "ddim",
+    "DDIM with fresh noise (eta = 1)": "ddim1",
+    "ancestral (DDPM)": "ddpm",
+}
+ANY, EACH = "any", "each in turn"
+MOST_PICTURES, MOST_STEPS, MOST_GUIDANCE, MOST_LETTERS = 16, 100, 10.0, 200
+FRAMES = 12  # pictures of the way that are shown, at most
+SIDE = 128  # pixels of a picture on the screen, about
+
+
+class Refused(ValueError):
+    """A request that cannot be drawn; its message is a sentence for whoever asked."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A drawing that can be made: see `asked` for what was said of it."""
+
+    title: str
+    n: int
+    steps: int
+    sampler: str
+    guidance: float
+    seed: int
+    label: str
+    caption: str
+
+
+@cache
+def model(title: str) -> Model:
+    """The model of this title, from the shelf: the folder SHELF, `models` beside this file, or the book's results."""
+    here = Path(__file__).resolve().parent
+    shelves = [Path(os.environ.get("SHELF", here / "models")), here.parent / "book" / "results"]
+    files = [shelf / f"{MODELS[title]}.safetensors" for shelf in shelves]
+    return checkpoint.load(next((file for file in files if file.is_file()), files[0]))
+
+
+def choices(title: str) -> list[str]:
+    """The classes that can be asked for."""
+    names = model(title).about.get("names") if model(title).network.num_classes else None
+    return [ANY, *([EACH, *names] if names else [])]
+
+
+def asked(title, label, caption, n, steps, sampler_name, guidance, seed) -> Request:
+    """The request for these values, which may come from anybody and be anything. Raises Refused in one sentence."""
+    if title not in MODELS:
+        raise Refused(f"There is no model {_short(title)}: choose one of {', '.join(MODELS)}.")
+    if sampler_name not in SAMPLERS:
+        raise Refused(f"There is no sampler {_short(sampler_name)}: choose one of {', '.join(SAMPLERS)}.")
+    if label not in choices(title):
+        raise Refused(f"{title} knows no class {_short(label)}: choose one of {', '.join(choices(title))}.")
+    if not isinstance(caption, str) or len(caption) > MOST_LETTERS:
+        raise Refused(f"A caption is a text of at most {MOST_LETTERS} letters.")
+    vocabulary = model(title).network.vocabulary
+    if caption.strip():
+        if vocabulary is None:
+            raise Refused(f"{title} takes no caption: choose a class.")
+        if not tokenize(caption):
+            raise Refused("There is no word in this caption.")
+        try:
+            encode([caption], vocabulary)
+        except ValueError as error:
+            raise Refused(str(error)) from error
+    return Request(
+        title,
+        _whole("number of pictures", n, 1, MOST_PICTURES),
+        _whole("number of steps", steps, 1, MOST_STEPS),
+        SAMPLERS[sampler_name],
+        _number("guidance", guidance, 0, MOST_GUIDANCE),
+        _whole("seed", seed, 0, 2**53 - 1),
+        label,
+        caption.strip(),
+    )
+
+
+def drawn(request: Request) -> Iterator[tuple[list[Image.Image], str]]:
+    """The pictures on their way, some FRAMES times, and a sentence about each state; the finished ones come last."""
+    wanted, labels = model(request.title), None
+    names = choices(request.title)[2:]
+    if request.caption:
+        labels = encode([request.caption] * request.n, wanted.network.vocabulary)
+    elif request.label == EACH:
+        labels = sampler.balanced_labels(request.n, len(names))
+    elif request.label != ANY:
+        labels = sampler.balanced_labels(request.n, len(names)) * 0 + names.index(request.label)
+    way = sampler.trajectory(
+        wanted, request.n, labels=labels, steps=request.steps, sampler=request.sampler,
+        guidance=request.guidance if labels is not None else 0.0, seed=request.seed,
+    )  # fmt: skip
+    every = max(1, round(request.steps / FRAMES))
+    for k, (t, x_t) in enumerate(way):
+        if t == 0 or k % every == 0:
+            said = f"Finished: {request.steps} steps, seed {request.seed}." if t == 0 else f"t = {t}, step {k}"
+            pictures = to_uint8(x_t)
+            enlarge = max(1, SIDE // pictures.shape[-1])
+            yield [tile(picture[None], enlarge=enlarge) for picture in pictures], said
+
+
+def _whole(what: str, value, least: int, most: int) -> int:
+    number = _number(what, value, least, most)
+    if number != int(number):
+        raise Refused(f"The {what} must be a whole number from {least} to {most}, but it is {_short(value)}.")
+    return int(number)
+
+
+def _number(what: str, value, least: float, most: float) -> float:
+    said = f"The {what} must be a number from {least} to {most}, but it is {_short(value)}."
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Refused(said)
+    if not math.isfinite(value) or not least <= value <= most:
+        raise Refused(said)
+    return value
+
+
+def _short(value) -> str:
+    """What came, in few letters."""
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
