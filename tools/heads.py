@@ -20,8 +20,8 @@ OF_SEARCH = ("searchindex.js", "searchtools.js", "language_data.js")
 MATHJAX = "vendor/tex-svg.js"
 # Those that the book's fonts have (book/_static/fonts/README.md): the theme's rules for 1,500 others are left out.
 ICONS = (
-    "f002 f00d f019 f03a f042 f053 f054 f058 f05a f062 f065 f06a f071 f078 f08e f09b f0c9 f0eb f104 f105 f135 f15b "
-    "f185 f186 f1c1"
+    "f002 f00d f019 f03a f042 f053 f054 f058 f05a f062 f065 f06a f071 f078 f08e f09b f0c1 f0c9 f0eb f104 f105 f107 "
+    "f135 f15b f185 f186 f1c1"
 )
 OPTIONS = "documentation_options.js"  # inline scripts need it at once, so it stands in the page
 

@@ -97,3 +97,14 @@ def test_every_page_says_what_it_is_about(open_page):
         assert 40 <= len(text) <= 160 and not re.search(r"\\[a-z]|\$", text)
         said.add(text)
     assert len(said) == 4
+
+
+def test_a_page_fetches_no_other_icons_than_its_own(open_page):
+    """Also where the list of sections gives way to an aside, and shows an icon for that."""
+    page = open_page(DESIGN)
+    page.locator("blockquote.margin").scroll_into_view_if_needed()
+    page.wait_for_selector(".bd-sidebar-secondary.hide")
+    page.wait_for_load_state("networkidle")
+    asked = page.evaluate("performance.getEntriesByType('resource').map(r => r.name)")
+    assert any("icons-solid" in name for name in asked)
+    assert not [name for name in asked if "fontawesome" in name]
