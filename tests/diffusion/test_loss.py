@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from scipy.stats import chi2
 
-from ddpm_core.book.widgets import edit_weighting
 from ddpm_core.diffusion.elbo import L_t
 from ddpm_core.diffusion.gaussian import q_sample, x0_from_eps
 from ddpm_core.diffusion.loss import sample_timesteps, training_loss, vlb
@@ -175,16 +174,6 @@ def test_one_time_for_each_example_estimates_the_sum_over_all_times():
     assert estimate(100, 0) == pytest.approx(total, rel=1e-12)  # each time once
     estimates = torch.tensor([estimate(4, seed) for seed in range(400)])
     assert abs(estimates.mean() - total) < 4 * estimates.std() / 20
-
-
-def test_the_share_of_a_time_is_its_weight_times_its_error():
-    schedule, t = linear(10, 0.05, 0.6), torch.arange(1, 11)
-    errors = torch.linspace(0.9, 0.1, 10, dtype=torch.float64)
-    weighted = vlb(schedule, t, EPS) * errors
-    shown = edit_weighting(
-        schedule, errors, label="ten times, one in each tenth", weights={"L": vlb(schedule, t, EPS)}
-    ).frame()
-    torch.testing.assert_close(shown["shares"], weighted / weighted.sum(), rtol=1e-6, atol=0)
 
 
 def test_there_is_no_noise_to_guess_at_zero():
