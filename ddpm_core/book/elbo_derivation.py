@@ -85,55 +85,69 @@ def world(
 
 
 def negative_log_likelihood(w: World) -> Tensor:
-    """-log p(x_0) = -log of the integral of p(x_0, x_1, x_2, x_3) over the latents.   [chapter 4, Eq. 4.3]"""
-    return -(w.log_p_end + w.log_p[3] + w.log_p[2] + w.log_p[1]).exp().sum().log() - 3 * math.log(w.cell)
+    """-log p(x_0), p(x_0, x_1, x_2, x_3) integrated over the latents.
+    [chapter 4, Eq. 4.3]"""
+    joint = (w.log_p_end + w.log_p[3] + w.log_p[2] + w.log_p[1]).exp()
+    return -joint.sum().log() - 3 * math.log(w.cell)
 
 
 def importance(w: World) -> Tensor:
-    """-log E_q[ p(x_{0:T}) / q(x_{1:T} | x_0) ].   [chapter 4, Eq. 4.4]"""
+    """-log E_q[ p(x_{0:T}) / q(x_{1:T} | x_0) ].  [chapter 4, Eq. 4.4]"""
     return -w.expect((_log_joint_p(w) - _log_joint_q(w)).exp()).log()
 
 
 def jensen(w: World) -> Tensor:
-    """L = E_q[-log p(x_{0:T}) / q(x_{1:T} | x_0)], never below the line before. [Ho 2020, Eq. 3; chapter 4, Eq. 4.5]"""
+    """L = E_q[-log p(x_{0:T}) / q(x_{1:T} | x_0)], never below 4.4.
+    [Ho 2020, Eq. 3; chapter 4, Eq. 4.5]"""
     return w.expect(_log_joint_q(w) - _log_joint_p(w))
 
 
 def products(w: World) -> Tensor:
-    """E_q[ -log p(x_T) - sum_{t>=1} log p(x_{t-1}|x_t) / q(x_t|x_{t-1}) ].   [Ho 2020, Eq. 18; chapter 4, Eq. 4.6]"""
-    return w.expect(-w.log_p_end - sum(w.log_p[t] - w.log_q[t] for t in (1, 2, 3)))
+    """E_q[ -log p(x_T) - sum_{t>=1} log p(x_{t-1}|x_t) / q(x_t|x_{t-1}) ].
+    [Ho 2020, Eq. 18; chapter 4, Eq. 4.6]"""
+    steps = sum(w.log_p[t] - w.log_q[t] for t in (1, 2, 3))
+    return w.expect(-w.log_p_end - steps)
 
 
 def first_step_apart(w: World) -> Tensor:
-    """The sum from t = 2 on, and t = 1 for itself.   [Ho 2020, Eq. 19; chapter 4, Eq. 4.7]"""
-    return w.expect(-w.log_p_end - sum(w.log_p[t] - w.log_q[t] for t in (2, 3)) - (w.log_p[1] - w.log_q[1]))
+    """The sum from t = 2 on, and t = 1 for itself.
+    [Ho 2020, Eq. 19; chapter 4, Eq. 4.7]"""
+    steps = sum(w.log_p[t] - w.log_q[t] for t in (2, 3))
+    return w.expect(-w.log_p_end - steps - (w.log_p[1] - w.log_q[1]))
 
 
 def bayes(w: World) -> Tensor:
-    """q(x_t|x_{t-1}) = q(x_{t-1}|x_t,x_0) q(x_t|x_0) / q(x_{t-1}|x_0) put in.  [Ho 2020, Eq. 20; chapter 4, Eq. 4.8]"""
-    steps = sum(w.log_p[t] - w.log_q_back[t] - (w.log_q_jump[t] - w.log_q_jump[t - 1]) for t in (2, 3))
+    """q(x_t|x_{t-1}) = q(x_{t-1}|x_t,x_0) q(x_t|x_0) / q(x_{t-1}|x_0).
+    [Ho 2020, Eq. 20; chapter 4, Eq. 4.8]"""
+    jumps = {t: w.log_q_jump[t] - w.log_q_jump[t - 1] for t in (2, 3)}
+    steps = sum(w.log_p[t] - w.log_q_back[t] - jumps[t] for t in (2, 3))
     return w.expect(-w.log_p_end - steps - (w.log_p[1] - w.log_q[1]))
 
 
 def telescoped(w: World) -> Tensor:
-    """The jumps cancel in pairs, and log q(x_T|x_0) - log q(x_1|x_0) remains.   [chapter 4, Eq. 4.9]"""
+    """The jumps cancel; log q(x_T|x_0) - log q(x_1|x_0) remains.
+    [chapter 4, Eq. 4.9]"""
     steps = sum(w.log_p[t] - w.log_q_back[t] for t in (2, 3))
     remains = w.log_q_jump[3] - w.log_q_jump[1]
-    return w.expect(-w.log_p_end - steps + remains - (w.log_p[1] - w.log_q_jump[1]))
+    first = w.log_p[1] - w.log_q_jump[1]
+    return w.expect(-w.log_p_end - steps + remains - first)
 
 
 def collected(w: World) -> Tensor:
-    """E_q[ -log p(x_T)/q(x_T|x_0) - sum_{t>1} log p(x_{t-1}|x_t)/q(x_{t-1}|x_t,x_0) - log p(x_0|x_1) ].
+    """E_q of -log p(x_T) / q(x_T|x_0), of the steps, of -log p(x_0|x_1).
 
-    [Ho 2020, Eq. 21; chapter 4, Eq. 4.10]
-    """
+    A step is -log p(x_{t-1}|x_t) / q(x_{t-1}|x_t,x_0), for t > 1.
+    [Ho 2020, Eq. 21; chapter 4, Eq. 4.10]"""
     steps = sum(w.log_p[t] - w.log_q_back[t] for t in (2, 3))
-    return w.expect(-(w.log_p_end - w.log_q_jump[3]) - steps - w.log_p[1])
+    end = w.log_p_end - w.log_q_jump[3]
+    return w.expect(-end - steps - w.log_p[1])
 
 
 def three_terms(w: World) -> Tensor:
-    """L_T + sum_{t>1} L_{t-1} + L_0, each KL by its formula.   [Ho 2020, Eq. 5; chapter 4, Eq. 4.11]"""
-    return bound_at(w, torch.tensor([w.x0], dtype=torch.float64)).sum(0)[0]
+    """L_T + sum_{t>1} L_{t-1} + L_0, each KL by its formula.
+    [Ho 2020, Eq. 5; chapter 4, Eq. 4.11]"""
+    x0 = torch.tensor([w.x0], dtype=torch.float64)
+    return bound_at(w, x0).sum(0)[0]
 
 
 # ---- the gaps --------------------------------------------------------------------------------------------------

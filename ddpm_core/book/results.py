@@ -9,6 +9,11 @@ import urllib.request
 from importlib import resources
 from pathlib import Path
 
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
 from ddpm_core.diffusion.model import Model
 from ddpm_core.recipes.config import EARLIER
 from ddpm_core.storage import checkpoint
@@ -41,6 +46,20 @@ def path(name: str) -> Path:
             )
         write_atomically(kept, lambda temporary: temporary.write_bytes(raw))
     return kept
+
+
+def pictures(name: str, side: int, gap: int = 2) -> Tensor:
+    """The pictures (N, C, side, side) uint8 of the sheet NAME, row by row, with `gap` pixels between them.
+
+    Raises ValueError for a sheet that pictures of this size do not fill.
+    """
+    sheet = torch.from_numpy(np.array(Image.open(path(name))))
+    sheet = sheet[..., None] if sheet.ndim == 2 else sheet  # (height, width, C)
+    if any((length + gap) % (side + gap) for length in sheet.shape[:2]):
+        shape = tuple(sheet.shape)
+        raise ValueError(f"need a sheet of pictures {side} pixels wide, {gap} apart, but {name} is {shape}.")
+    tiles = sheet.unfold(0, side, side + gap).unfold(1, side, side + gap)  # (rows, columns, C, side, side)
+    return tiles.flatten(0, 1).contiguous()
 
 
 def load(name: str, recipe: dict | None = None) -> dict:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from ddpm_core.book import results
+from ddpm_core.data import tile
 from ddpm_core.diffusion.model import Model
 from ddpm_core.diffusion.prediction import V
 from ddpm_core.schedule import cosine
@@ -107,3 +108,14 @@ def test_a_model_of_another_hash_is_refused_even_in_the_checkout(tmp_path, monke
     monkeypatch.setattr(results, "_known", lambda: {"small.safetensors": "0" * 64})
     with pytest.raises(ValueError, match=r"with sha256 000000000000\.\.\., but it has"):
         results.model("small")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_pictures_of_a_sheet_are_those_that_were_tiled(tmp_path, monkeypatch, channels):
+    (tmp_path / "book" / "results").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    made = torch.randint(0, 256, (6, channels, 4, 4), dtype=torch.uint8)
+    tile(made, columns=3).save(tmp_path / "book" / "results" / "sheet.png")
+    assert torch.equal(results.pictures("sheet.png", 4), made)
+    with pytest.raises(ValueError, match=r"pictures 5 pixels wide.*sheet\.png is"):
+        results.pictures("sheet.png", 5)

@@ -11,13 +11,6 @@ from test_pages import PAGES
 NOT_YET = {
     f"/book/{name}.html"
     for name in (
-        "00-ten-minute-generator",
-        "01-forward-process",
-        "02-schedules",
-        "03-posterior",
-        "04-elbo",
-        "05-prediction",
-        "06-simple-loss",
         "07-unet",
         "08-training",
         "09-ancestral-sampling",

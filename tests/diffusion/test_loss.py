@@ -178,16 +178,6 @@ def test_one_time_for_each_example_estimates_the_sum_over_all_times():
     assert abs(estimates.mean() - total) < 4 * estimates.std() / 20
 
 
-def test_the_share_of_a_time_is_its_weight_times_its_error():
-    schedule, t = linear(10, 0.05, 0.6), torch.arange(1, 11)
-    errors = torch.linspace(0.9, 0.1, 10, dtype=torch.float64)
-    weighted = vlb(schedule, t, EPS) * errors
-    shown = edit_weighting(
-        schedule, errors, label="ten times, one in each tenth", weights={"L": vlb(schedule, t, EPS)}
-    ).frame()
-    torch.testing.assert_close(shown["shares"], weighted / weighted.sum(), rtol=1e-6, atol=0)
-
-
 def test_there_is_no_noise_to_guess_at_zero():
     x0 = torch.zeros(2, 1, 2, 2)
     with pytest.raises(ValueError, match=r"need times 1..T, where there is noise to guess, but t holds 0"):

@@ -18,6 +18,7 @@ from ddpm_core.diffusion.elbo import FORGOTTEN, L_T, bits_per_dim
 from ddpm_core.diffusion.gaussian import q_sample
 from ddpm_core.diffusion.loss import min_snr, uniform, vlb
 from ddpm_core.diffusion.prediction import EPS
+from ddpm_core.evaluation.loss_by_time import loss_shares
 from ddpm_core.schedule import Schedule, cosine, from_betas, linear
 
 HANDLES = 6
@@ -133,11 +134,9 @@ def edit_weighting(
     def frame(*position) -> dict:
         weight = bent(*position)
         parts = weight * errors.double()
-        stretch = (t - 1) * STRETCHES // T
-        shares = torch.zeros(STRETCHES, dtype=torch.float64).index_add(0, stretch, parts) / parts.sum()
         carried = parts.sort(descending=True).values.cumsum(0)
         half = int((carried < parts.sum() / 2 * (1 - 1e-9)).sum()) + 1
-        return {"weight": weight, "shares": shares, "half": half}
+        return {"weight": weight, "shares": loss_shares(weight, errors, STRETCHES), "half": half}
 
     first = f"t = 1 to {(T + STRETCHES - 1) // STRETCHES}"
     body = f"""{_bench(curves, "weight of the error at t (mean 1 until bent)", "weight over t")}
