@@ -25,7 +25,8 @@ def page(folder: Path = RESULTS) -> str:
         "Trained models that come with the book. Written by `tools/cards.py` from the files; `results.model(NAME)` "
         "loads one and holds it to its sha256. A model without a recipe was trained with settings of its own. `dpm` is "
         "DPM-Solver++ 2M, `ddim1` is DDIM with eta = 1 (chapter 10), V the prediction of chapter 5; edges are the mean "
-        "difference of neighbouring pixels, and the Fréchet distance is in a small classifier's features: not FID.",
+        "difference of neighbouring pixels, the discrete bound is that of chapter 4 (± its standard error over the "
+        "images), and the Fréchet distance is in a small classifier's features: not FID.",
     ]
     for path in sorted(folder.glob("*.safetensors")):
         trained = checkpoint.load(path)

@@ -72,7 +72,9 @@ def _measured(rows: dict) -> str:
     found = [f"{names.get(key, key)} {row['drawn']:.4g}{beside(row)}" for key, row in rows.items() if "drawn" in row]
     if "bits_per_dim" in rows:
         of = rows["bits_per_dim"]
-        found.append(f"at most {of['bound']:.4g} bits per dimension ({of['images']} {of['split']} images)")
+        error = f" ± {of['error']:.2g}" if of.get("error") else ""
+        images = f"{of['images']} {of['split']} images"
+        found.append(f"discrete bound {of['bound']:.4g}{error} bits per dimension ({images})")
     return ", ".join(found)
 
 

@@ -92,7 +92,9 @@ def measured(results: dict) -> dict[str, str]:
     rows, found = results["results"]["rows"], {}
     for key, row in rows.items():
         if key == "bits_per_dim":
-            found["bits per dimension"] = f"at most {row['bound']:.4g}, on {row['images']} {row['split']} images"
+            error = "" if row.get("error") is None else f" ± {row['error']:g}"
+            images = f"{row['images']} {row['split']} images"
+            found["bits per dimension"] = f"{row['bound']:.4g}{error} by the discrete bound, on {images}"
         elif key == "fid":
             found["FID"] = f"{row['drawn']:.4g}: {row['images']:,} images against {row['reference']}"
         else:
@@ -118,8 +120,8 @@ def table(rows: dict[str, dict]) -> str:
         parts = " + ".join(f"{key} {found[key]:.4g}" for key in ("L_T", "L_t", "L_0"))
         error = "" if found["error"] is None else f" +- {found['error']:g}"
         lines.append(
-            f"bits per dimension at most {found['bound']:.4g}{error} = {parts}: {found['images']} {found['split']} "
-            f"images, variance {found['variance']}"
+            f"bits per dimension, discrete bound {found['bound']:.4g}{error} = {parts}: {found['images']} "
+            f"{found['split']} images, variance {found['variance']}"
         )
     return "\n".join(lines)
 

@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from scipy.stats import chi2
 
-from ddpm_core.book.widgets import edit_weighting
 from ddpm_core.diffusion.elbo import L_0, L_t
 from ddpm_core.diffusion.gaussian import q_sample, x0_from_eps
 from ddpm_core.diffusion.loss import bound, hybrid, sample_timesteps, training_loss, vlb

@@ -13,15 +13,18 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
-from ddpm_core import cli, data, unet
+from ddpm_core import cli, data, schedule, unet
 from ddpm_core.cli import arguments
+from ddpm_core.diffusion import prediction
 from ddpm_core.diffusion.model import Model
 from ddpm_core.evaluation import classifier
 from ddpm_core.recipes import RECIPES, config
 from ddpm_core.storage import checkpoint
 from experiments.ch00 import digits, fashion32
-from experiments.ch08 import cars32
+from experiments.ch08 import car_noise, cars32, two_bounds
+from experiments.ch10 import many_digits
 
 FOLDER = Path(__file__).parents[2] / "experiments"
 SCRIPTS = [
@@ -107,6 +110,54 @@ def test_few_steps_and_the_ancestral_chains_of_its_networks(tiny, garments, tmp_
     found = tiny("ch09.ancestral", "--seeds", "0", plan=plan, looks=(250, 1000), steps=2, shown=2, **DIGITS)
     assert len(found["rows"]) == len(found["sheet"]) == 8 and (tmp_path / "ancestral.png").is_file()
     assert all(list(row["outside_at"]) == ["250", "1000"] for row in found["rows"])
+
+
+def test_many_digits_and_what_is_left_by_the_same_networks(tiny, garments):
+    small = dict(training=2, garment_judging=4, **(DIGITS | {"samples": {"digits": 20}}))
+    plan, floors = {"eta 0": (2, 4), "DPM-Solver++ 2M": (2,)}, {"digits": (20,), "fashion32": (20,)}
+    run = partial(tiny, "ch10.many_digits", "--seeds", "0", "1", on=("digits",), plan=plan, floors=floors, draws=2)
+    found = run(longest=2, at_once=7, **small)
+    assert {row: list(cells) for row, cells in found["rows"].items()} == {"eta 0": ["2"], "DPM-Solver++ 2M": ["2"]}
+    assert found["floors"]["digits"]["20"][0] < found["rows"]["eta 0"]["2"][0]
+    assert list(run(longest=4, at_once=7, **small)["rows"]["eta 0"]) == ["2", "4"]
+
+    found = tiny("ch09.what_is_left", "--seeds", "0", looks=(10, 900), training=2, **(DIGITS | {"samples": {}}))
+    assert found["digits"] == 4 and found["seen"].keys() == found["held_out"].keys() == {"10", "900"}
+
+
+def test_two_bounds(tiny, small_cars, monkeypatch):
+    monkeypatch.setattr(two_bounds, "both", lambda model, x0: {"images": len(x0), "discrete": [1.0, 0.1]})
+    small = dict(cars=1, digits=2, training=2, **(DIGITS | {"samples": {}}))
+    found = tiny("ch08.two_bounds", "--data", small_cars, "--seeds", "0", **small)
+    assert (found["digits"]["images"], found["cars"]["images"]) == (2, 1)
+
+
+def test_both_bounds_of_a_short_chain_have_a_standard_error():
+    network = Model(unet.UNet(1, (8,)), schedule.cosine(1000), prediction.V, {})
+    found = two_bounds.both(network, data.to_float(torch.randint(0, 256, (3, 1, 4, 4), dtype=torch.uint8)))
+    assert found["images"] == 3 and all(found[name][0] > found[name][1] > 0 for name in ("discrete", "continuous"))
+
+
+def test_a_floor_is_that_of_real_pictures_of_each_class():
+    """All of them, each once, are the reference itself; a few are farther."""
+    real, labels = torch.randn(40, 3), torch.arange(40) % 4
+    assert many_digits.floor(real, real, labels, 40, draws=2, again=False)[0] == pytest.approx(0, abs=1e-9)
+    few, all_of_them = (many_digits.floor(real, real, labels, n, draws=9, again=True)[0] for n in (8, 40))
+    assert few > all_of_them > 0
+
+
+def test_car_noise(tiny, small_cars):
+    plan = {"eta 0": (2,), "eta 1": (2,), "beta": (2,), "DPM-Solver++": (2,)}
+    found = tiny("ch08.car_noise", "--data", small_cars, cars=3, at_once=2, plan=plan)
+    assert found["rows"].keys() == plan.keys() and found["rows"]["beta"]["2"].keys() == {"network", "gaussian"}
+
+
+def test_a_perfect_network_in_many_calls_keeps_the_edges_of_its_world():
+    """Small pictures without noise on the way; the finest axes are what a last step leaves out."""
+    cars = torch.rand(50, 1, 4, 4, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    settings = car_noise.Settings(cars=50, plan={"eta 0": (500,), "eta 1": (10,)})
+    exact, found = car_noise.of_a_gaussian(cars, schedule.cosine(1000), settings)
+    assert abs(found["eta 0"][500].mean() / exact.mean() - 1) < 0.01 < 1 - found["eta 1"][10].mean() / exact.mean()
 
 
 def test_a_chain_by_v_needs_the_networks_of_few_steps(tiny):

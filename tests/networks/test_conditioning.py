@@ -315,7 +315,7 @@ def test_its_drawings_and_its_bound_are_measured_with_their_captions(world, run,
     command = ["evaluate", str(world / run), "--data", str(world / source), "--n", "8", "--device", "cpu"]
     assert main([*command, "--bits-per-dim", "--bits-per-dim-images", "4"]) == 0
     printed = capsys.readouterr().out
-    assert ("recognised" in printed) == (run == "run-named") and "bits per dimension at most" in printed
+    assert ("recognised" in printed) == (run == "run-named") and "bits per dimension, discrete bound" in printed
     images, words = load(world / source).captioned(SMALL.sentences), checkpoint.load(world / run).network.vocabulary
     known = {tuple(row) for row in conditioning.encode(images.captions, words).tolist()}
     assert len(heard) == 4 + 50  # steps of the sampler, and T of the bound

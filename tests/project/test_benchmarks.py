@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from ddpm_core.diffusion import gaussian
+
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 SCRIPTS = ["equal_seconds", "growth", "many_pictures", "on_a_gpu", "processes", "training_step"]
 
@@ -182,7 +184,7 @@ def test_without_a_gpu_nothing_is_claimed(monkeypatch, tmp_path, capsys):
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of diffusers with numpy 2
-def test_all_three_ways_to_spend_the_seconds_are_judged_alike(monkeypatch):
+def test_all_ways_to_spend_the_seconds_are_judged_alike(monkeypatch):
     """For a moment each, by judges that only look at what they are given."""
     found = script("equal_seconds")
     digits = torch.randint(0, 256, (64, 1, 8, 8), dtype=torch.uint8)
@@ -195,3 +197,35 @@ def test_all_three_ways_to_spend_the_seconds_are_judged_alike(monkeypatch):
         row = found.judged(w, train(w, 0, 0.2), draw)
         assert row["frechet"] == (3, 1, 8, 8) and row["bits_per_dim"] > 0 and row["steps"] >= 1
         assert row["images"] in (16 * row["steps"], 64 * row["steps"])
+
+
+def test_its_cosine_and_its_v_are_ours():
+    """So that the row with our recipe differs from ours in the network and the solver alone."""
+    found = script("equal_seconds")
+    noise, s = found.as_ours(), found.COSINE
+    torch.testing.assert_close(noise.alphas_cumprod.double(), s.alpha_bar[1:], rtol=1e-3, atol=1e-6)
+    x0, eps, t = torch.randn(4, 1, 8, 8), torch.randn(4, 1, 8, 8), torch.tensor([1, 300, 700, 990])
+    x_t = noise.add_noise(x0, eps, t - 1)
+    torch.testing.assert_close(
+        noise.get_velocity(x0, eps, t - 1), found.V.target(s, x0, x_t, t, eps), atol=1e-4, rtol=0
+    )
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of diffusers with numpy 2
+def test_its_solver_clamps_each_guess_where_it_says_so():
+    """A network whose guess is 3 everywhere: clamped, the walk ends at 1; and so it does with ours."""
+    found = script("equal_seconds")
+    s = found.COSINE
+    seen = []
+
+    class Net(nn.Module):
+        def forward(self, x, t):
+            seen.append(x)
+            three = torch.full_like(x, 3.0)
+            return found.V.target(s, three, x, t, gaussian.eps_from_x0(s, x, t, three)).float()
+
+    x = torch.randn(2, 1, 8, 8)
+    trained = found.Trained(Net(), s, found.V, 0, 0)
+    theirs, before_last = found.clamped_at_each_step(trained, x), seen[-1]
+    assert torch.allclose(theirs, torch.ones_like(x), atol=1e-4) and before_last.max() < 1.5
+    assert torch.allclose(found.our_draw(trained, x), theirs, atol=1e-4)

@@ -17,7 +17,7 @@ PLAN = recipes.Recipe(
 )  # fmt: skip
 ROWS = {
     "recognised": {"drawn": 0.875, "real": 0.9},
-    "bits_per_dim": {"bound": 3.6543, "images": 4, "split": "held-out"},
+    "bits_per_dim": {"bound": 3.6543, "error": 0.25, "images": 4, "split": "held-out"},
 }
 
 
@@ -51,8 +51,8 @@ def test_what_nobody_has_run_is_not_measured(shelve):
 def test_what_was_measured_is_read_from_its_file(shelve):
     shelve()
     said = measured.measured("squares", PLAN)
-    assert said.startswith("12.5 minutes; recognised 0.875 (real 0.9), at most 3.654 bits per dimension (4 held-out")
-    assert said.endswith("images) (an abacus, 1642-01-01)")
+    assert said.startswith("12.5 minutes; recognised 0.875 (real 0.9), discrete bound 3.654 ± 0.25 bits")
+    assert said.endswith("per dimension (4 held-out images) (an abacus, 1642-01-01)")
 
 
 @pytest.mark.parametrize(("key", "value"), [("lr", 0.5), ("training_steps", 3), ("pixels_sha256", "0" * 64)])

@@ -1,5 +1,6 @@
 """The page on speed is written from the results files, and says what it does not know."""
 
+import importlib
 import json
 from pathlib import Path
 
@@ -28,6 +29,19 @@ def test_the_page_is_in_step_with_the_results():
 
 def test_what_has_no_file_is_not_measured(tmp_path):
     assert speed.page(tmp_path).count("Not measured.") == 5
+
+
+def test_each_arm_is_named_for_what_it_is_and_a_missing_one_is_not_measured():
+    row = {"bits_per_dim": [5.3, 5.2, 5.4], "frechet": [2.8, 2.6, 3.9], "images": [100, 90, 110]}
+    rendered, error = speed.equal_seconds({"seconds": 60, "rows": {"ddpm_core": row}, "standard_error": 0.0512})
+    assert (
+        "| ddpm_core | v, cosine | at each step | 5.3 (5.2 to 5.4) | 2.8 (2.6 to 3.9) | 100 (90 to 110) |" in rendered
+    )
+    assert rendered.count("| not measured | not measured | not measured |") == 3 and "0.051" in error
+
+
+def test_the_arms_are_those_of_the_script():
+    assert list(speed.ARMS) == list(importlib.import_module("benchmarks.equal_seconds").ROWS)
 
 
 def test_what_others_do_better_is_said_and_nothing_else():
