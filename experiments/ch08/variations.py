@@ -1,0 +1,102 @@
+"""What a training is changed by, one thing at a time: an optimiser, its rate, the target, the times, the network."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from ddpm_core import trainer
+from ddpm_core.data.times import logit_normal
+from ddpm_core.diffusion.loss import min_snr, sample_timesteps
+from ddpm_core.diffusion.prediction import EPS
+from ddpm_core.recipes import RECIPES, TrainingConfig
+from ddpm_core.training.optimizers import adam, muon
+
+
+def to_zero(done: float) -> float:
+    """A straight line from 1 to 0."""
+    return 1 - done
+
+
+def late(done: float) -> float:
+    """1 for seven tenths of the training, then a straight line to 0."""
+    return min(1.0, (1 - done) / 0.3)
+
+
+@dataclass(frozen=True)
+class Variation:
+    """What differs from a recipe with Adam and uniform times: fields of its config, how the rate falls.
+
+    channels: by recipe, for a network of about as many operations.
+    """
+
+    changes: dict = field(default_factory=dict)
+    decay: Callable[[float], float] = trainer.cosine_decay
+    channels: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+def _with_muon(decay=trainer.cosine_decay, **changes) -> Variation:
+    return Variation({"optimizer": muon(0.02), **changes}, decay)
+
+
+VARIATIONS = {
+    "adam": Variation(),
+    "adam, half the rate": Variation(dict(lr=1.5e-3)),
+    "adam, twice the rate": Variation(dict(lr=6e-3)),
+    "adam, eps": Variation(dict(predict=EPS)),
+    "adam, logit-normal times": Variation(dict(times=logit_normal())),
+    "muon": _with_muon(),
+    "muon, half the rate": _with_muon(optimizer=muon(0.01)),
+    "muon, twice the rate": _with_muon(optimizer=muon(0.04)),
+    "muon, eps": _with_muon(predict=EPS),
+    "muon, logit-normal times": _with_muon(times=logit_normal()),
+    "muon, wide logit-normal times": _with_muon(times=logit_normal(std=1.5)),
+    "muon, min-SNR": _with_muon(weight=min_snr(5.0)),
+    "muon, rate to 0": _with_muon(decay=to_zero),
+    "muon, rate falls late": _with_muon(decay=late),
+    "muon, dropout 0.1": _with_muon(dropout=0.1),
+    "muon, all labels told": _with_muon(label_drop=0.0),
+    "muon, two blocks a level": Variation(
+        dict(optimizer=muon(0.02), blocks=2), channels={"digits": (32, 56), "fashion32": (24, 48, 72)}
+    ),
+    "muon, half of Adam's rate": _with_muon(lr=1.5e-3),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, order=True)
+class Training:
+    """One training: of a recipe, changed by a variation."""
+
+    recipe: str
+    steps: int
+    variation: str
+    seed: int
+
+    @classmethod
+    def read(cls, words: str) -> "Training":
+        """recipe:steps:variation:seed"""
+        recipe, steps, variation, seed = words.split(":")
+        return cls(recipe, int(steps), variation, int(seed))
+
+    @property
+    def file(self) -> str:
+        return "-".join([self.recipe, str(self.steps), *self.variation.replace(",", "").split(), str(self.seed)])
+
+    def config(self) -> TrainingConfig:
+        what = VARIATIONS[self.variation]
+        own = replace(RECIPES[self.recipe].config, optimizer=adam, times=sample_timesteps)
+        return replace(own, **{"channels": what.channels.get(self.recipe, own.channels), **what.changes})
+
+
+Calls = tuple[tuple[str, int], ...]  # samplers, and how often each calls the network
+SOLVER: Calls = (("dpm", 20),)
+BOTH: Calls = (*SOLVER, ("ddim1", 50))
+
+
+@dataclass(frozen=True)
+class Block:
+    """Trainings of one recipe and one length: every variation with every seed."""
+
+    recipe: str
+    steps: int
+    variations: tuple[str, ...]
+    seeds: tuple[int, ...] = (0,)
+    samplers: Calls = SOLVER
