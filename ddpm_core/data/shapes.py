@@ -19,6 +19,7 @@ from torch import Tensor
 from ddpm_core.data.dataset import ImageDataset
 from ddpm_core.diffusion.noise import seeded
 from ddpm_core.networks.conditioning import tokenize, vocabulary
+from ddpm_core.storage.hub import Absent
 
 SIDE = 32  # pixels
 COLOURS = {
@@ -139,10 +140,10 @@ def caption(scene: Scene, generator: torch.Generator) -> str:
     return re.sub(r"\ba (?=[aeiou])", "an ", one_of(SENTENCES).format(**words))
 
 
-KINDS = ("colour", "shape", "size", "place", "background")
+KINDS, TABLES = ("colour", "shape", "size", "place", "background"), (COLOURS, SHAPES, SIZES, PLACES, BACKGROUNDS)
 _MEANINGS = {  # a phrase of a caption -> what it says
     phrase: (kind, word)
-    for kind, table in zip(KINDS, (COLOURS, SHAPES, SIZES, PLACES, BACKGROUNDS), strict=True)
+    for kind, table in zip(KINDS, TABLES, strict=True)
     for word in table
     for phrase in SYNONYMS.get(word, (word,))
 }
@@ -169,10 +170,10 @@ def dataset(split: str = "train", n: int | None = None) -> ImageDataset:
     """n captioned pictures: of "train", of the same scenes again ("validation"), or of held-out scenes ("test").
 
     Scenes come in turn, in an order that is shuffled anew each time round. The same on every machine.
-    Raises ValueError for another split.
+    Raises Absent for another split.
     """
     if split not in SPLITS:
-        raise ValueError(f"need one of the splits {', '.join(SPLITS)} of the shapes, but got {split!r}.")
+        raise Absent(f"need one of the splits {', '.join(SPLITS)} of the shapes, but got {split!r}.")
     n = SPLITS[split] if n is None else n
     generator = seeded(13, list(SPLITS).index(split))
     scenes = [scene for scene in SCENES if scene.held_out == (split == "test")]

@@ -28,7 +28,8 @@ class Model:
     def denoiser(self, labels: Tensor | None = None, guidance: float = 0.0, interval: Interval = None) -> Denoise:
         """denoise(x_t, t) -> x0_hat, clipped to [-1, 1]; told these labels (or tokens of captions), if any are given.
 
-        guidance 0 is plain conditional sampling; with an interval, it pulls at its times alone. Raises ValueError for a guidance without labels.
+        guidance 0 is plain conditional sampling; with an interval, it pulls at its times alone.
+        Raises ValueError for a guidance without labels.
         """
         told = self.network if labels is None else partial(self.network, labels=labels)
         denoise = denoiser(told, self.schedule, self.prediction)

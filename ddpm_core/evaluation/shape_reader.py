@@ -36,7 +36,7 @@ def _outlines() -> tuple[list[tuple[str, str, str]], Tensor]:
     return [kind for kind in kinds for _ in moves], covered.flatten(1).float()
 
 
-def read(images: Tensor, at_once: int = 100) -> list[Reading]:
+def nearest(images: Tensor, at_once: int = 100) -> list[Reading]:
     """The readings of pictures (N, 3, SIDE, SIDE) uint8. Raises ValueError for others.
 
     || x - b - c (f - b) ||^2 = || x - b ||^2 - 2 <x - b, c> . (f - b) + || c ||^2 || f - b ||^2  for a background b, a
@@ -57,7 +57,7 @@ def is_clean(reading: Reading) -> bool:
 def limits() -> dict[tuple[str, str], float]:
     """(shape, size) -> the residual that 99 % of 6,000 real pictures stay below, as far as they are of that kind."""
     found: dict[tuple[str, str], list[float]] = {}
-    for reading in read(shapes.dataset("validation", 6000).images):
+    for reading in nearest(shapes.dataset("validation", 6000).images):
         found.setdefault((reading.scene.shape, reading.scene.size), []).append(reading.residual)
     return {kind: torch.tensor(residuals).quantile(0.99).item() for kind, residuals in found.items()}
 

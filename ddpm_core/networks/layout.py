@@ -6,6 +6,7 @@ from collections.abc import Sequence
 def check_layout(
     in_channels: int, channels: Sequence[int], blocks: int, attention: Sequence[int], patch: int, heads: int
 ) -> None:
+    """Raises ValueError, with what was needed, unless a `UNet` can be built of these."""
     if in_channels not in (1, 3, 4):
         raise ValueError(f"need 1, 3 or 4 image channels, but got {in_channels}.")
     if blocks < 1 or patch < 1:

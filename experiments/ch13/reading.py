@@ -48,7 +48,7 @@ def judged(model: Model, part: str, n: int, **how) -> dict[str, float]:
 
 def verdict(drawn: torch.Tensor, captions: list[str]) -> dict[str, float]:
     """What the exact reader says of pictures beside their captions."""
-    readings = shape_reader.read(drawn)
+    readings = shape_reader.nearest(drawn)
     right, said, four = Counter(), Counter(), 0
     for reading, caption in zip(readings, captions, strict=True):
         by_kind = shape_reader.right(reading, caption)
