@@ -8,6 +8,7 @@ Each network is kept in runs/one_vector, so that it can be stopped and gone on w
 from dataclasses import dataclass, replace
 
 from ddpm_core.networks.flops import parameter_count
+from ddpm_core.recipes import RECIPES
 from ddpm_core.recipes.config import SHAPES
 from experiments.ch13 import reading
 from experiments.common.results_file import Stopwatch, spread, write
@@ -49,7 +50,9 @@ def main(arguments: list[str] | None = None, settings: Settings = BOOK) -> None:
 def of_network(way: str, seed: int, settings: Settings) -> dict:
     """One network: trained, and its pictures read."""
     folder = settings.runs / "one_vector" / f"{way.replace(' ', '-')}-{seed}"
-    model = reading.trained(replace(SHAPES, cross_attention=WAYS[way]), settings.steps, seed, folder)
+    config = replace(SHAPES, cross_attention=WAYS[way])
+    recipe = replace(RECIPES["shapes"], config=config, steps=settings.steps, minutes=None)
+    model = reading.trained(recipe, seed, folder)
 
     def looks() -> dict:
         return {

@@ -1,7 +1,6 @@
 """What chapter 13's experiments on shapes share: a training by the recipe, and what the exact reader says of it."""
 
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,7 +11,7 @@ from ddpm_core.data import shapes
 from ddpm_core.diffusion.model import Model
 from ddpm_core.evaluation import shape_reader
 from ddpm_core.networks import conditioning
-from ddpm_core.recipes import RECIPES, Recipe, TrainingConfig
+from ddpm_core.recipes import Recipe
 from ddpm_core.storage import checkpoint
 from experiments.common.results_file import significant
 
@@ -20,22 +19,26 @@ FOUR = ("colour", "shape", "size", "place")
 PARTS = {"seen": "validation", "unseen": "test"}  # scenes of training, and scenes with a pair that it never had
 
 
-def trained(config: TrainingConfig, steps: int, seed: int, folder: Path, name: str | None = None) -> Model:
-    """The recipe's training, with this config, this many steps and this seed; gone on with where it was stopped.
+def trained(recipe: Recipe, seed: int, folder: Path, name: str | None = None) -> Model:
+    """The model that a recipe for shapes leads to with this seed; gone on with where it was stopped.
 
     Raises SystemExit if it was stopped again.
     """
-    recipe: Recipe = replace(RECIPES["shapes"], config=config, steps=steps)
     resume = (folder / checkpoint.TRAINING).exists()
     job = train.Job(recipe, {}, name, folder, "cpu", seed, resume, 1, False, None, 60.0)
-    if not finished(folder, steps) and train.carried_out(job) != 0:
+    if not finished(recipe, folder) and train.carried_out(job) != 0:
         raise SystemExit(1)
     return checkpoint.load(folder)
 
 
-def finished(folder: Path, steps: int) -> bool:
+def finished(recipe: Recipe, folder: Path) -> bool:
     """Whether the training that lies in this folder came to its end."""
-    return (folder / checkpoint.MODEL).is_file() and checkpoint.load(folder).about["trained_steps"] >= steps
+    if not (folder / checkpoint.MODEL).is_file():
+        return False
+    about = checkpoint.load(folder).about
+    if recipe.steps is None:
+        return about["minutes"] > recipe.minutes - 0.01
+    return about["trained_steps"] >= recipe.steps
 
 
 def judged(model: Model, part: str, n: int, **how) -> dict[str, float]:
