@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 
 from ddpm_core.networks.flops import parameter_count
 from ddpm_core.recipes import RECIPES
-from ddpm_core.recipes.config import SHAPES
 from experiments.ch13 import reading
 from experiments.common.results_file import Stopwatch, spread, write
 from experiments.common.settings import Folders, cached, command_line, parsed
 
-WAYS = {"cross-attention": SHAPES.cross_attention, "one vector": ()}
+WAYS = "cross-attention", "one vector"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +40,8 @@ def main(arguments: list[str] | None = None, settings: Settings = BOOK) -> None:
             rows[way].append(row)
             print(way, seed, row, flush=True)
     results = {
-        "steps": settings.steps, "batch": SHAPES.batch, "samples": settings.samples, "seeds": list(settings.seeds),
+        "steps": settings.steps, "batch": RECIPES["shapes"].config.batch,
+        "samples": settings.samples, "seeds": list(settings.seeds),
         "rows": {way: summary(found) for way, found in rows.items()}, "runs": rows,
     }  # fmt: skip
     write("one_vector", results, clock, minutes=minutes, folder=settings.results)
@@ -50,8 +50,9 @@ def main(arguments: list[str] | None = None, settings: Settings = BOOK) -> None:
 def of_network(way: str, seed: int, settings: Settings) -> dict:
     """One network: trained, and its pictures read."""
     folder = settings.runs / "one_vector" / f"{way.replace(' ', '-')}-{seed}"
-    config = replace(SHAPES, cross_attention=WAYS[way])
-    recipe = replace(RECIPES["shapes"], config=config, steps=settings.steps, minutes=None)
+    recipe = replace(RECIPES["shapes"], steps=settings.steps, minutes=None)
+    if way == "one vector":
+        recipe = replace(recipe, config=replace(recipe.config, cross_attention=()))
     model = reading.trained(recipe, seed, folder)
 
     def looks() -> dict:
