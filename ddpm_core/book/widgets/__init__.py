@@ -1,5 +1,6 @@
 """Figures that a reader moves, without a kernel or a network; and one live control, which needs a kernel."""
 
+from ddpm_core.book.widgets.captions import live_caption
 from ddpm_core.book.widgets.curve_editor import edit_schedule, edit_weighting
 from ddpm_core.book.widgets.derivations import derivation, derivation_line
 from ddpm_core.book.widgets.gallery import compare
@@ -10,6 +11,7 @@ from ddpm_core.book.widgets.trajectory import scrub_rows
 from ddpm_core.book.widgets.unet_builder import build_unet
 
 __all__ = [
-    "build_unet", "compare", "derivation", "derivation_line", "edit_schedule", "edit_weighting", "live_forward",
-    "posterior", "scrub", "scrub_frames", "scrub_points", "scrub_predictions", "scrub_rows", "shared_latents",
+    "build_unet", "compare", "derivation", "derivation_line", "edit_schedule", "edit_weighting", "live_caption",
+    "live_forward", "posterior", "scrub", "scrub_frames", "scrub_points", "scrub_predictions", "scrub_rows",
+    "shared_latents",
 ]  # fmt: skip
