@@ -1,6 +1,6 @@
 """Chapter 13: digits on order, by the scale of guidance and by the times at which it pulls; three draws of the noise.
 
-python -m experiments.ch13.guidance [--seeds 0 1 2] [--samples 200]
+python -m experiments.ch13.guidance [--seeds 0 1 2] [--samples 120]
 
 Each row of pictures is kept in runs/guidance as what was measured of it, so that it can be stopped and gone on with.
 """
@@ -28,7 +28,7 @@ class Settings(Folders):
 
     model: str = "digits"
     seeds: tuple[int, ...] = (0, 1, 2)
-    samples: int = 200
+    samples: int = 120
     judging: int = 600
     plan: tuple[tuple[float, str], ...] = tuple(PLAN)
 
