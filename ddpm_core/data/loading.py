@@ -15,7 +15,7 @@ import torch
 from ddpm_core.data import arrays, decoding, folder, parquet, pixel_cache, scanning, shapes
 from ddpm_core.data.dataset import ImageDataset, Inventory
 from ddpm_core.data.listing import Contents, Listing, one_file
-from ddpm_core.data.preparation import Preparation
+from ddpm_core.data.preparation import AS_IT_IS, Preparation
 from ddpm_core.data.rows import Rows
 from ddpm_core.storage.hub import Absent, dataset_folder
 
@@ -68,6 +68,8 @@ def _listing(path: Path, split: str) -> Listing:
 
 def _shapes(split: str, prepared: Preparation) -> ImageDataset:
     drawn = shapes.dataset(scanning.split_called(split) or split)
+    if prepared == AS_IT_IS:
+        return drawn
     pixels = drawn.images.permute(0, 2, 3, 1).numpy()
     contents = Contents([], len(pixels), lambda: (("a shape", picture) for picture in pixels))
     return replace(

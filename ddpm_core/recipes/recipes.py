@@ -90,7 +90,7 @@ RECIPES = {
         "shapes, 32x32, by caption: \"a small red ring in the middle\"", data="shapes", config=config.SHAPES,
         images=(20_000, 3, 32, 32), pixels_sha256="9959cf7980620cb1144ae788e5af4577b498ae9ab6c7c4cd456b12c1949d2093",
         words=tuple(shapes.words()),
-        minutes=30,  # of a core or two
+        steps=8000,  # a quarter of a million pictures: some twenty minutes of one core
     ),
     "cifar10": Recipe(
         "CIFAR-10, 32x32: the paper's training in one hour", config=config.CIFAR10, **_CIFAR10, **_ON_A_GPU,
