@@ -1,10 +1,12 @@
 """Reading a picture of `data.shapes` exactly: of all pictures that could have been drawn, which lies nearest?
 
 Every scene, shifted and stretched in small steps, is a template. The nearest one says what the picture shows, and the
-distance to it, how well: a picture is clean if it is as near as real ones are. Nothing is learned.
+distance to it, how well: a picture is clean if it is as near as real ones are. Nothing is learned. The same templates
+make a denoiser that is perfect for them: `perfect`.
 """
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -13,6 +15,8 @@ from torch import Tensor
 
 from ddpm_core.data import shapes
 from ddpm_core.data.shapes import Scene
+from ddpm_core.diffusion.prediction import Denoise
+from ddpm_core.schedule import Schedule, at
 
 SHIFTS = (-1.0, -0.5, 0.0, 0.5, 1.0)  # pixels, each way
 STRETCHES = (0.95, 1.0, 1.05)
@@ -72,7 +76,7 @@ def _read(x: Tensor) -> list[Reading]:
     area, square, along = covered.sum(1), covered.square().sum(1), x @ covered.T  # (G,), (G,), (N, 3, G)
     best = torch.full((len(x),), torch.inf)
     found = [None] * len(x)
-    for (ground, b), (colour, f) in itertools.product(_levels(shapes.BACKGROUNDS), _levels(shapes.COLOURS)):
+    for (ground, colour), (b, f) in _pairs():
         step = f - b
         inner = torch.einsum("ncg,c->ng", along, step) - (b @ step) * area
         distances = (x - b[:, None]).square().sum((1, 2))[:, None] - 2 * inner + square * step.square().sum()
@@ -83,6 +87,50 @@ def _read(x: Tensor) -> list[Reading]:
         best = torch.minimum(best, least)
     roots = (best.clamp(min=0) / x[0].numel()).sqrt()
     return [Reading(scene, root) for scene, root in zip(found, roots.tolist(), strict=True)]
+
+
+def perfect(schedule: Schedule, captions: Sequence[str], scenes: Sequence[Scene] = shapes.SCENES) -> Denoise:
+    """E[x_0 | x_t, caption], where the data are the templates of these scenes, all equally likely: no training.
+
+    The mean of the templates T that fit the caption, each weighed by exp(-|| x_t - sqrt(alpha_bar) T ||^2 /
+    (2 (1 - alpha_bar))). One caption for each picture (B, 3, SIDE, SIDE) in [-1, 1]; "" fits all of them.
+    Raises ValueError for a caption that none of these scenes fits.   [chapter 13]
+    """
+    kinds, covered = _outlines()
+    b, f = (torch.stack(levels) / 127.5 - 1 for levels in zip(*(pair for _, pair in _pairs()), strict=True))  # (P, 3)
+    area, square, step = covered.sum(1), covered.square().sum(1), f - b
+    squares = b.square().sum(1)[:, None] * covered.shape[1] + 2 * (b * step).sum(1)[:, None] * area
+    squares = squares + step.square().sum(1)[:, None] * square  # || T ||^2, (P, G)
+    fits = torch.stack([_fitting(caption, scenes, kinds) for caption in captions])  # (B, P, G)
+
+    def denoise(x_t: Tensor, t: Tensor) -> Tensor:
+        alpha_bar = at(schedule.alpha_bar, t, like=x_t)[..., 0]  # (B, 1, 1)
+        x = x_t.flatten(2)
+        products = torch.einsum("bcg,pc->bpg", x @ covered.T, step) + (x.sum(2) @ b.T)[..., None]  # <x_t, T>
+        exponents = (alpha_bar.sqrt() * products - alpha_bar * squares / 2) / (1 - alpha_bar)
+        weights = exponents.masked_fill(~fits, -torch.inf).flatten(1).softmax(1).reshape(fits.shape)
+        shares = torch.einsum("bpg,gs->bps", weights, covered)
+        mean = (weights.sum(2) @ b)[..., None] + torch.einsum("bps,pc->bcs", shares, step)
+        return mean.reshape(x_t.shape)
+
+    return denoise
+
+
+def _fitting(caption: str, scenes: Sequence[Scene], kinds: list[tuple[str, str, str]]) -> Tensor:
+    """Which templates are of scenes that fit a caption, (P, G) bool."""
+    said = shapes.meaning(caption)
+    good = {scene for scene in scenes if all(getattr(scene, kind) == word for kind, word in said.items())}
+    if not good:
+        raise ValueError(f"need a caption that one of these {len(scenes)} scenes fits, but none fits {caption!r}.")
+    moves = len(SHIFTS) ** 2 * len(STRETCHES)
+    rows = [[Scene(colour, *kind, ground) in good for kind in kinds[::moves]] for (ground, colour), _ in _pairs()]
+    return torch.tensor(rows).repeat_interleave(moves, dim=1)
+
+
+def _pairs() -> list[tuple[tuple[str, str], tuple[Tensor, Tensor]]]:
+    """((background, colour), (their levels)) of each pair of colours."""
+    both = itertools.product(_levels(shapes.BACKGROUNDS), _levels(shapes.COLOURS))
+    return [((ground, colour), (b, f)) for (ground, b), (colour, f) in both]
 
 
 def _levels(table: dict[str, tuple[int, int, int]]) -> list[tuple[str, Tensor]]:

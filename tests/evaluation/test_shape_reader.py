@@ -3,8 +3,11 @@
 import pytest
 import torch
 
+from ddpm_core import data, sampler
 from ddpm_core.data import shapes
+from ddpm_core.diffusion import timesteps
 from ddpm_core.evaluation import shape_reader
+from ddpm_core.schedule import cosine
 
 REAL = shapes.dataset("validation", 400)
 
@@ -61,3 +64,39 @@ def test_a_wrong_picture_is_told_what_is_wrong(readings):
 def test_other_pictures_are_refused(images):
     with pytest.raises(ValueError, match=r"need uint8 pictures \(N, 3, 32, 32\), but got torch"):
         shape_reader.nearest(images)
+
+
+# ---- the perfect denoiser --------------------------------------------------------------------------------------
+
+SCHEDULE = cosine(1000)
+
+
+def test_the_perfect_guess_is_a_mean_of_templates():
+    caption = "a small red ring on the left on a white background"
+    moves = [(x, y, s) for x in shape_reader.SHIFTS for y in shape_reader.SHIFTS for s in shape_reader.STRETCHES]
+    shift, stretch = torch.tensor(moves, dtype=torch.float64).split((2, 1), dim=1)
+    covered = shapes.coverage("ring", "small", "left", shift, stretch[:, 0])[:, None]
+    red, white = (shapes.rgb(levels) / 127.5 - 1 for levels in (shapes.COLOURS["red"], shapes.BACKGROUNDS["white"]))
+    templates = white + covered * (red - white)
+    for t in (30, 400, 900):
+        kept = SCHEDULE.alpha_bar[t]
+        x_t = kept.sqrt() * templates[:2] + (1 - kept).sqrt() * torch.randn(2, 3, 32, 32, dtype=torch.float64)
+        far = (x_t[:, None] - kept.sqrt() * templates).square().sum((2, 3, 4))
+        wanted = torch.einsum("bn,nchw->bchw", (-far / (2 * (1 - kept))).softmax(1), templates)
+        got = shape_reader.perfect(SCHEDULE, [caption] * 2)(x_t.float(), torch.full((2,), t))
+        torch.testing.assert_close(got.double(), wanted, atol=2e-3, rtol=0)
+
+
+def test_it_draws_what_the_captions_say_and_nothing_that_is_not_there():
+    captions = ["a huge blue cross at the top", "a green disc", "", "a large red triangle at the bottom on grey"]
+    x_T = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(5))
+    steps = sampler.ddim(shape_reader.perfect(SCHEDULE, captions), SCHEDULE, x_T, timesteps.uniform(SCHEDULE, 10))
+    readings = shape_reader.nearest(data.to_uint8(sampler.final(steps)))
+    assert all(all(shape_reader.right(*both).values()) for both in zip(readings, captions, strict=True))
+    assert all(map(shape_reader.is_clean, readings))
+
+
+def test_of_the_scenes_of_training_it_has_no_answer_to_a_pair_that_was_held_out():
+    known = [scene for scene in shapes.SCENES if not scene.held_out]
+    with pytest.raises(ValueError, match="need a caption that one of these 750 scenes fits, but none fits 'a red tri"):
+        shape_reader.perfect(SCHEDULE, ["a red triangle"], known)

@@ -16,7 +16,7 @@ CLASS = mixture.isotropic([0.5, 0.5], MEANS[1:3], std=0.28)
 ASTRAY, SPREAD = 0.015, 0.9  # at most, at least
 
 
-def measured(x0: torch.Tensor) -> tuple[float, float]:
+def astray_and_spread(x0: torch.Tensor) -> tuple[float, float]:
     """Share of points (N, 2) that are more likely of another class, and their spread within a mode, 1 if it is true."""
     now = torch.ones(len(x0), dtype=torch.long)
     of_class = WORLD.responsibilities(SCHEDULE, x0, now)[:, 1:3].sum(1)
@@ -25,7 +25,7 @@ def measured(x0: torch.Tensor) -> tuple[float, float]:
     return (of_class < 0.5).double().mean().item(), (within / 0.28).item()
 
 
-def drawn(scale: float, interval: guidance.Interval = None, n: int = 600) -> torch.Tensor:
+def guided_points(scale: float, interval: guidance.Interval = None, n: int = 600) -> torch.Tensor:
     """n points of the class, guided so much at these times; 50 steps of DDIM."""
     denoise = guidance.guided(CLASS.denoiser(SCHEDULE), WORLD.denoiser(SCHEDULE), scale, interval)
     x_T = torch.randn(n, 2, generator=seeded(1), dtype=torch.float64)
@@ -60,7 +60,7 @@ def _guided(answer) -> None:
 def _interval(answer) -> None:
     first, last = (whole(part) for part in pair(answer, "the first time", "the last time"))
     require(1 <= first <= last <= 1000, f"need times 1 <= first <= last <= 1000, but got {first} and {last}.")
-    astray, spread = measured(drawn(4.0, (first, last)))
+    astray, spread = astray_and_spread(guided_points(4.0, (first, last)))
     found = f"{astray:.3f} of the points go astray and their spread is {spread:.3f}"
     require(
         astray <= ASTRAY or spread >= SPREAD,
