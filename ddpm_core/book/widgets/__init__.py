@@ -1,4 +1,4 @@
-"""Figures that a reader moves, without a kernel or a network; and one live control, which needs a kernel."""
+"""Figures that a reader moves, without a kernel or a network; and live controls, which need a kernel."""
 
 from ddpm_core.book.widgets.captions import live_caption
 from ddpm_core.book.widgets.curve_editor import edit_schedule, edit_weighting
