@@ -1,6 +1,6 @@
 """Chapter 13: pictures from captions: scenes of training and scenes with a pair of attributes that it never had.
 
-python -m experiments.ch13.shapes [--seeds 0] [--minutes 30] [--samples 300]
+python -m experiments.ch13.shapes [--seeds 0] [--minutes 30] [--samples 300] [--scales 0 1 2]
 
 Each training is kept in runs/shapes, so that it can be stopped and gone on with. The first seed's model goes on the
 shelf, in half precision.
@@ -45,7 +45,7 @@ BOOK = Settings()
 
 
 def main(arguments: list[str] | None = None, settings: Settings = BOOK) -> None:
-    parser = command_line(__doc__, seeds=[int], minutes=float, samples=int)
+    parser = command_line(__doc__, seeds=[int], minutes=float, samples=int, scales=[float])
     settings, clock = parsed(parser, settings, arguments), Stopwatch(__spec__.name, arguments)
     recipe = RECIPES["shapes"]
     recipe = recipe if settings.minutes is None else replace(recipe, minutes=settings.minutes, steps=None)
