@@ -16,6 +16,7 @@ from torch import Tensor
 from ddpm_core.diffusion import timesteps
 from ddpm_core.diffusion.elbo import check_terminal_snr
 from ddpm_core.diffusion.gaussian import eps_from_x0, q_posterior, same_shape
+from ddpm_core.diffusion.guidance import Interval
 from ddpm_core.diffusion.model import Model
 from ddpm_core.diffusion.noise import Generator, one_each, standard_normal
 from ddpm_core.diffusion.pixels import to_uint8
@@ -153,14 +154,14 @@ SAMPLERS: dict[str, Callable[..., Steps]] = {
 
 def trajectory(
     model: Model, n: int = 64, *, labels: Tensor | None = None, steps: int = 20, sampler: str = "dpm",
-    guidance: float = 0.0, seed: int = 0, first: int = 0, device: str | torch.device = "cpu",
+    guidance: float = 0.0, interval: Interval = None, seed: int = 0, first: int = 0, device: str | torch.device = "cpu",
 ) -> Steps:  # fmt: skip
     """Draw n images and yield (t, x_t) on the way, x_t (n, C, H, W).
 
     labels    (n,), tokens of n captions, or None
     steps     network calls, at times evenly spaced
     sampler   one of SAMPLERS: "dpm", "ddim", "ddim1" (eta = 1) or "ddpm"
-    guidance  0 is plain conditional sampling
+    guidance  0 is plain conditional sampling; with an interval (first, last), it pulls at these times alone
     seed      picture k has noise of its own, fixed by the seed and k alone; the first of these n is k = `first`
     The network moves to `device`. Warns of a schedule whose x_T remembers x_0: sampling starts from noise.
     Raises ValueError for another sampler, for labels that the network has not learned, and for guidance without any.
@@ -173,7 +174,7 @@ def trajectory(
         network.check_labels(labels, n)
     noise, times = one_each(seed, first, n), timesteps.uniform(model.schedule, steps)
     x_T = standard_normal(torch.empty(n, network.in_channels, *model.about["size"], device=device), noise)
-    return SAMPLERS[sampler](model.denoiser(labels, guidance), model.schedule, x_T, times, generator=noise)
+    return SAMPLERS[sampler](model.denoiser(labels, guidance, interval), model.schedule, x_T, times, generator=noise)
 
 
 def draw(model: Model, n: int = 64, *, at_once: int = 250, labels: Tensor | None = None, **how) -> Tensor:

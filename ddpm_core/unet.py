@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ddpm_core.networks import conditioning
+from ddpm_core.networks.cross_attention import CrossAttention, Words
+from ddpm_core.networks.layout import check_layout
 
 
 class UNet(nn.Module):
@@ -27,6 +29,7 @@ class UNet(nn.Module):
     patch        pixel-unshuffle stem: patch x patch pixels become channels, so that 32x32 starts at 16x16 (patch=2)
     num_classes  labels 0..num_classes-1; label num_classes means "none given" (for classifier-free guidance)
     vocabulary   or the words of captions: labels are then `encode(captions, vocabulary)`, "" means "none given"
+    cross_attention  levels whose positions also ask each word of the caption; none if not told otherwise
     dropout      in each residual block; the paper uses 0.1 on CIFAR-10
     out_channels of the output, C by default: 2 C for one that learns its variance, see `variance.split`
     heads        of each attention   [Ho 2020, Appendix B; Nichol and Dhariwal 2021, Section 3.4; chapter 7]
@@ -49,17 +52,19 @@ class UNet(nn.Module):
         dropout: float = 0.0,
         heads: int = 4,
         vocabulary: Sequence[str] | None = None,
+        cross_attention: Sequence[int] = (),
         out_channels: int | None = None,
     ):
         super().__init__()
         attention = [len(channels) - 1] if attention is None else list(attention)
         out_channels = out_channels or in_channels
-        _check_layout(in_channels, channels, blocks, attention, patch, heads)
+        check_layout(in_channels, channels, blocks, [*attention, *cross_attention], patch, heads)
         # Everything needed to build this network again; stored in the checkpoint.
         self.config = dict(
             in_channels=in_channels, channels=list(channels), blocks=blocks, attention=attention, patch=patch,
             num_classes=num_classes, dropout=dropout, heads=heads,
             vocabulary=None if vocabulary is None else list(vocabulary), out_channels=out_channels,
+            **(dict(cross_attention=list(cross_attention)) if cross_attention else {}),
         )  # fmt: skip
         self.in_channels, self.patch, self.num_classes = in_channels, patch, num_classes
         self.vocabulary = self.config["vocabulary"]
@@ -67,12 +72,13 @@ class UNet(nn.Module):
         condition = 4 * widths[0]  # width of the vector that carries time, and class or caption
 
         def block(n_in: int, n_out: int, level: int) -> nn.Module:
-            return ResidualBlock(n_in, n_out, condition, dropout, heads if level in attention else None)
+            reads = CrossAttention(n_out, condition, heads) if level in cross_attention else None
+            return ResidualBlock(n_in, n_out, condition, dropout, heads if level in attention else None, reads)
 
         self.time = nn.Sequential(
             SinusoidalEmbedding(widths[0]), nn.Linear(widths[0], condition), nn.SiLU(), nn.Linear(condition, condition)
         )
-        self.label = conditioning.encoder(num_classes, vocabulary, condition)
+        self.label = conditioning.encoder(num_classes, vocabulary, condition, words=bool(cross_attention))
         self.stem = nn.Conv2d(in_channels * patch**2, widths[0], 3, padding=1)
         self.down, self.shrink, self.grow, self.up = (nn.ModuleList() for _ in range(4))
         for level, (n_in, n_out) in enumerate(pairwise([widths[0], *widths])):
@@ -97,30 +103,32 @@ class UNet(nn.Module):
         self._check_input(x, t, labels)
         t = t.to(x.device)  # times and labels may lie on the CPU
         condition = self.time(t)
+        words = None
         if self.label is not None:
             said = self.label.nothing(len(x), x.device) if labels is None else labels.to(x.device)
-            condition = condition + self.label(said)
+            told, words = self.label.read(said)
+            condition = condition + told
         h, skips = self.stem(F.pixel_unshuffle(x, self.patch)), []
         for level, blocks in enumerate(self.down):
             if level > 0:
                 h = self.shrink[level - 1](h)  # (B, C, H/2, W/2)
             for block in blocks:
-                h = self._through(block, condition, h)
+                h = self._through(block, condition, words, h)
                 skips.append(h)
         for block in self.middle:
-            h = self._through(block, condition, h)
+            h = self._through(block, condition, words, h)
         for stair, blocks in enumerate(self.up):
             if stair > 0:
                 h = self.grow[stair - 1](F.interpolate(h, scale_factor=2))  # (B, C, 2H, 2W)
             for block in blocks:
-                h = self._through(block, condition, h, skips.pop())
+                h = self._through(block, condition, words, h, skips.pop())
         return F.pixel_shuffle(self.head(h), self.patch)
 
-    def _through(self, block: nn.Module, condition: Tensor, *parts: Tensor) -> Tensor:
+    def _through(self, block: nn.Module, condition: Tensor, words: Words | None, *parts: Tensor) -> Tensor:
         """The block's answer to the parts, one behind the other in the channels."""
         if self.checkpointing and torch.is_grad_enabled():
-            return checkpoint(_joined, block, condition, *parts, use_reentrant=False)
-        return _joined(block, condition, *parts)
+            return checkpoint(_joined, block, condition, words, *parts, use_reentrant=False)
+        return _joined(block, condition, words, *parts)
 
     @property
     def multiple(self) -> int:
@@ -158,13 +166,16 @@ class ResidualBlock(nn.Module):
     """norm, SiLU, conv; norm, scale and shift by time and class or caption, SiLU, dropout, conv; plus what came in.
 
     The last convolution starts at zero, so that a new block passes its input on where n_in is n_out. With `heads`,
-    attention follows.
+    attention follows, with `reads` cross-attention to the words.
     [Ho 2020, Appendix B; Nichol and Dhariwal 2021; chapter 7, Eq. 7.6]
     """
 
     edge = ("condition",)  # where time enters
 
-    def __init__(self, n_in: int, n_out: int, condition: int, dropout: float = 0.0, heads: int | None = None):
+    def __init__(
+        self, n_in: int, n_out: int, condition: int, dropout: float = 0.0, heads: int | None = None,
+        reads: CrossAttention | None = None,
+    ):  # fmt: skip
         super().__init__()
         self.norm1, self.conv1 = _norm(n_in), nn.Conv2d(n_in, n_out, 3, padding=1)
         self.norm2, self.conv2 = _norm(n_out), zeroed(nn.Conv2d(n_out, n_out, 3, padding=1))
@@ -172,13 +183,14 @@ class ResidualBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.shortcut = nn.Identity() if n_in == n_out else nn.Conv2d(n_in, n_out, 1)
         self.attention = nn.Identity() if heads is None else Attention(n_out, heads)
+        self.reads = reads
 
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        told = self.condition(F.silu(condition))[:, :, None, None]
-        scale, shift = told.chunk(2, dim=1)  # (B, n_out, 1, 1) each
+    def forward(self, x: Tensor, condition: Tensor, words: Words | None = None) -> Tensor:
+        scale, shift = self.condition(F.silu(condition))[:, :, None, None].chunk(2, dim=1)  # (B, n_out, 1, 1) each
         h = self.conv1(F.silu(self.norm1(x)))
         h = F.silu(self.norm2(h) * (1 + scale) + shift)
-        return self.attention(self.shortcut(x) + self.conv2(self.dropout(h)))
+        h = self.attention(self.shortcut(x) + self.conv2(self.dropout(h)))
+        return h if self.reads is None else self.reads(h, words)
 
 
 class Attention(nn.Module):
@@ -223,8 +235,8 @@ class SinusoidalEmbedding(nn.Module):
         return torch.cat([angle.sin(), angle.cos()], dim=1)
 
 
-def _joined(block: nn.Module, condition: Tensor, *parts: Tensor) -> Tensor:
-    return block(parts[0] if len(parts) == 1 else torch.cat(parts, dim=1), condition)
+def _joined(block: nn.Module, condition: Tensor, words: Words | None, *parts: Tensor) -> Tensor:
+    return block(parts[0] if len(parts) == 1 else torch.cat(parts, dim=1), condition, words)
 
 
 def _norm(channels: int) -> nn.GroupNorm:
@@ -236,16 +248,3 @@ def zeroed(layer: nn.Module) -> nn.Module:
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer
-
-
-def _check_layout(
-    in_channels: int, channels: Sequence[int], blocks: int, attention: Sequence[int], patch: int, heads: int
-) -> None:
-    if in_channels not in (1, 3, 4):
-        raise ValueError(f"need 1, 3 or 4 image channels, but got {in_channels}.")
-    if blocks < 1 or patch < 1:
-        raise ValueError(f"need at least one block a level and a patch of at least 1, but got {blocks} and {patch}.")
-    if heads < 1 or not channels or any(width < 8 or width % 8 or width % heads for width in channels):
-        raise ValueError(f"need level widths that are multiples of 8 and of heads = {heads}, but got {list(channels)}.")
-    if any(not 0 <= level < len(channels) for level in attention):
-        raise ValueError(f"need attention levels in 0..{len(channels) - 1}, but got {list(attention)}.")

@@ -55,6 +55,18 @@ def of_car_minutes(results: dict) -> str:
     )
 
 
+def of_shapes(results: dict) -> str:
+    """From experiments/ch13/shapes.py: its strongest guidance, means over the seeds."""
+    last = max(row["guidance"] for row in results["rows"])
+    rows = {row["part"]: row for row in results["rows"] if row["guidance"] == last}
+    right = ", ".join(f"{rows[part]['four'][0]:.3f} of {part} captions right" for part in ("seen", "unseen"))
+    seeds = len(results["seeds"])
+    return (
+        f"{results['training']['minutes']:.1f} minutes; {right}, {rows['seen']['clean'][0]:.3f} clean, "
+        f"guidance {last:g}; {seeds} seed{'s' * (seeds > 1)}"
+    )
+
+
 def of_evaluation(results: dict) -> str:
     """From python -m ddpm_core evaluate --json: what was measured of the drawn images."""
     return f"{results['training']['minutes']:.1f} minutes; {_measured(results['rows'])}"
@@ -83,6 +95,7 @@ READERS = {  # recipe -> the results file that says what it cost and reached, an
     "fashion32": ("fashion32", of_garments),
     "cars32": ("cars32", of_cars),
     "cars32-gpu": ("car_minutes", of_car_minutes),
+    "shapes": ("shapes", of_shapes),
     "cifar10": ("cifar10", of_evaluation),
     "cifar10-classes": ("cifar10-classes", of_evaluation),
     "cifar10-text": ("cifar10-text", of_evaluation),

@@ -117,6 +117,13 @@ def histogram_png(samples: Tensor, title: str) -> bytes:
     return png(histogram(samples, title))
 
 
+def sheet_png(images: Tensor, enlarge: int = 3) -> bytes:
+    """Images (N, C, H, W) in one row, as a PNG file's bytes, for a live widget."""
+    stream = io.BytesIO()
+    tile(images, columns=len(images), enlarge=enlarge).save(stream, format="png")
+    return stream.getvalue()
+
+
 def so_far(steps: Sequence[int], losses: Sequence[float], images: Tensor | None = None) -> Figure:
     """The loss over the steps of a run, and beside it what the network draws by now: images (N, C, H, W)."""
     figure = Figure(figsize=(8, 2.8) if images is not None else (5, 2.8), layout="constrained")

@@ -52,7 +52,11 @@ class Job:
 
 def train(options: argparse.Namespace) -> int:
     """Train on a data set; OUT gets model.safetensors, config.json, training.safetensors and samples.png."""
-    job = settled(options)
+    return carried_out(settled(options))
+
+
+def carried_out(job: Job) -> int:
+    """From the data to the pictures; 130 if it was interrupted."""
     images = data.load(job.recipe.data, size=job.recipe.size, colour=job.recipe.colour)
     job = fitted(job, images)
     seen = training_set(job.recipe.config, images, job.recipe.only)

@@ -5,16 +5,17 @@ What comes out is an `ImageDataset`; see `transforms` for what happens to pixels
 
 import hashlib
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from ddpm_core.data import arrays, decoding, folder, parquet, pixel_cache, scanning
+from ddpm_core.data import arrays, decoding, folder, parquet, pixel_cache, scanning, shapes
 from ddpm_core.data.dataset import ImageDataset, Inventory
 from ddpm_core.data.listing import Contents, Listing, one_file
-from ddpm_core.data.preparation import Preparation
+from ddpm_core.data.preparation import AS_IT_IS, Preparation
 from ddpm_core.data.rows import Rows
 from ddpm_core.storage.hub import Absent, dataset_folder
 
@@ -24,6 +25,7 @@ def load(
 ) -> ImageDataset:
     """Read a data set.
 
+    "shapes"                            20,000 captioned pictures, 32x32, drawn by formula: see `shapes`
     "digits"                            scikit-learn's 1,797 digits, 8x8: needs no network
     a folder                            pictures, classes and splits by its subfolders (see `scanning` and `folder`), or
                                         parquet files in the Hub's layout (see `parquet`)
@@ -38,6 +40,8 @@ def load(
     prepared, source = Preparation(size, colour), str(name_or_path)
     if source == "digits":
         return _digits(split, prepared)
+    if source == "shapes":
+        return _shapes(split, prepared)
     path = Path(name_or_path).expanduser()
     if not path.exists():
         path = dataset_folder(source, split)
@@ -60,6 +64,17 @@ def _listing(path: Path, split: str) -> Listing:
     if ending == ".parquet":
         return one_file(path, partial(parquet.contents, [path], Counter()), split)
     return one_file(path, lambda: Contents([path], 1, lambda: [(str(path), path.read_bytes())]), split)
+
+
+def _shapes(split: str, prepared: Preparation) -> ImageDataset:
+    drawn = shapes.dataset(scanning.split_called(split) or split)
+    if prepared == AS_IT_IS:
+        return drawn
+    pixels = drawn.images.permute(0, 2, 3, 1).numpy()
+    contents = Contents([], len(pixels), lambda: (("a shape", picture) for picture in pixels))
+    return replace(
+        drawn, images=torch.from_numpy(np.stack(list(Rows(contents, prepared, "shapes")))), prepared=prepared
+    )
 
 
 def _digits(split: str, prepared: Preparation) -> ImageDataset:

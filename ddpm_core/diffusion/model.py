@@ -5,7 +5,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from ddpm_core.diffusion.guidance import guided
+from ddpm_core.diffusion.guidance import Interval, guided
 from ddpm_core.diffusion.prediction import Denoise, Prediction, clip_denoised, denoiser
 from ddpm_core.schedule import Schedule
 
@@ -25,15 +25,16 @@ class Model:
     prediction: Prediction
     about: dict = field(default_factory=dict)
 
-    def denoiser(self, labels: Tensor | None = None, guidance: float = 0.0) -> Denoise:
+    def denoiser(self, labels: Tensor | None = None, guidance: float = 0.0, interval: Interval = None) -> Denoise:
         """denoise(x_t, t) -> x0_hat, clipped to [-1, 1]; told these labels (or tokens of captions), if any are given.
 
-        guidance 0 is plain conditional sampling. Raises ValueError for a guidance without labels.
+        guidance 0 is plain conditional sampling; with an interval, it pulls at its times alone.
+        Raises ValueError for a guidance without labels.
         """
         told = self.network if labels is None else partial(self.network, labels=labels)
         denoise = denoiser(told, self.schedule, self.prediction)
         if guidance and labels is None:
             raise ValueError("guidance pulls towards a label or a caption, but this network or this call has none.")
         if guidance:
-            denoise = guided(denoise, denoiser(self.network, self.schedule, self.prediction), guidance)
+            denoise = guided(denoise, denoiser(self.network, self.schedule, self.prediction), guidance, interval)
         return clip_denoised(denoise)

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ddpm_core.networks.cross_attention import Words
+
 PAD = 0  # no word
 MAX_WORDS = 16  # words of a caption at most; a short one costs as much as a long one
 
@@ -59,13 +61,18 @@ def encode(captions: Sequence[str], vocabulary: Sequence[str]) -> Tensor:
     rows = torch.full((len(captions), MAX_WORDS), PAD)
     for row, caption in zip(rows, captions, strict=True):
         said = tokenize(caption)
-        if unknown := [word for word in said if word not in numbers]:
+        if unknown := list(dict.fromkeys(word for word in said if word not in numbers)):
             some = ", ".join(vocabulary[:20]) + (f" and {len(vocabulary) - 20} more" if len(vocabulary) > 20 else "")
-            raise ValueError(f"need words that the network has learned ({some}), but got {unknown[0]!r}.")
+            raise ValueError(f"need words that the network has learned ({some}), but got {_listed(unknown)}.")
         if len(said) > MAX_WORDS:
             raise ValueError(f"need a caption of at most {MAX_WORDS} words, but {caption[:60]!r} has {len(said)}.")
         row[: len(said)] = torch.tensor([numbers[word] for word in said], dtype=torch.long)
     return rows
+
+
+def _listed(words: list[str]) -> str:
+    """'cat', 'mat' and 3 more."""
+    return ", ".join(map(repr, words[:5])) + (f" and {len(words) - 5} more" if len(words) > 5 else "")
 
 
 class ClassEmbedding(nn.Embedding):
@@ -81,6 +88,10 @@ class ClassEmbedding(nn.Embedding):
     def forward(self, labels: Tensor) -> Tensor:
         _check_numbers(labels, self.num_embeddings, self.number)
         return super().forward(labels)
+
+    def read(self, labels: Tensor) -> tuple[Tensor, None]:
+        """The vectors; a label has no words."""
+        return self(labels), None
 
     def nothing(self, n: int, device: torch.device) -> Tensor:
         """What stands for no label, (n,)."""
@@ -106,13 +117,18 @@ class TextEncoder(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, tokens: Tensor) -> Tensor:
+        return self.read(tokens)[0]
+
+    def read(self, tokens: Tensor) -> tuple[Tensor, Words]:
+        """The vectors of the captions, and those of the start token and of each word, (B, 1 + MAX_WORDS, width)."""
         _check_numbers(tokens, self.known, self.number)
         said = self.word(tokens) + self.place  # (B, LENGTH, width)
         h = torch.cat([self.start.expand(len(tokens), 1, -1), said], dim=1)
         empty = F.pad(tokens == PAD, (1, 0))  # the start token is always there
         for layer in self.layers:
             h = layer(h, src_key_padding_mask=empty)
-        return self.norm(h[:, 0])
+        h = self.norm(h)
+        return h[:, 0], Words(h, empty)
 
     def nothing(self, n: int, device: torch.device) -> Tensor:
         """The empty caption, (n, LENGTH)."""
@@ -120,12 +136,15 @@ class TextEncoder(nn.Module):
 
 
 def encoder(
-    num_classes: int | None, vocabulary: Sequence[str] | None, width: int
+    num_classes: int | None, vocabulary: Sequence[str] | None, width: int, words: bool = False
 ) -> ClassEmbedding | TextEncoder | None:
     """What turns a class or a caption into a vector of this width; None for a network that is told neither.
 
-    Raises ValueError for both at once, and for a vocabulary without words.
+    Raises ValueError for both at once, for a vocabulary without words, and if `words` are asked for one by one and
+    there are no captions.
     """
+    if words and vocabulary is None:
+        raise ValueError("need captions for cross-attention to their words, but this network is told none.")
     if num_classes is not None and vocabulary is not None:
         raise ValueError(
             f"need classes or captions to be told, but got {num_classes} classes and {len(vocabulary)} words."

@@ -9,6 +9,7 @@ import io
 import json
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,8 +19,9 @@ import torch
 from ddpm_core import cli, data, schedule, unet
 from ddpm_core.cli import arguments
 from ddpm_core.diffusion import prediction
+from ddpm_core.data import shapes
 from ddpm_core.diffusion.model import Model
-from ddpm_core.evaluation import classifier
+from ddpm_core.evaluation import classifier, shape_reader
 from ddpm_core.recipes import RECIPES, config
 from ddpm_core.storage import checkpoint
 from experiments.ch00 import digits, fashion32
@@ -289,3 +291,49 @@ def test_a_training_that_fails_leaves_no_results(tmp_path):
         with pytest.raises(SystemExit, match="1"):
             script.main([], replace(script.BOOK, results=tmp_path, run=lambda words: 2))
     assert not list(tmp_path.iterdir())
+
+
+def test_guidance(tiny):
+    plan = ((0.0, "all"), (4.0, "clean"))
+    found = tiny("ch13.guidance", "--seeds", "0", "--samples", "20", plan=plan, judging=2)
+    assert [(row["scale"], row["times"]) for row in found["rows"]] == list(plan)
+    assert all(0 <= row["recognised"][0] <= 1 and row["variety"][0] > 0 for row in found["rows"])
+
+
+@pytest.fixture
+def few_shapes(monkeypatch):
+    """Shapes of which there are few, and a recipe that is soon through."""
+    monkeypatch.setattr(shapes, "SPLITS", dict.fromkeys(shapes.SPLITS, 60))
+    monkeypatch.setattr(shape_reader, "limits", lambda: dict.fromkeys(product(shapes.SHAPES, shapes.SIZES), 5.0))
+    tiny = replace(config.SHAPES, channels=(8, 8), attention=(), cross_attention=(1,), batch=4, steps=2)
+    monkeypatch.setitem(RECIPES, "shapes", replace(RECIPES["shapes"], config=tiny, minutes=None, steps=2))
+
+
+@pytest.fixture
+def unmeasured(tmp_path):
+    """Like tiny, for a script whose results the book does not have yet."""
+
+    def run(script, *arguments, **settings):
+        there = module(script)
+        there.main(list(arguments), there.Settings(results=tmp_path, runs=tmp_path / "runs", **settings))
+        return json.loads((tmp_path / f"{script.rpartition('.')[2]}.json").read_text())["results"]
+
+    return run
+
+
+def test_shapes(unmeasured, few_shapes, tmp_path):
+    found = unmeasured("ch13.shapes", "--seeds", "0", "1", "--samples", "4", scales=(0.0, 2.0))
+    assert [(row["part"], row["guidance"]) for row in found["rows"]] == [
+        ("seen", 0.0), ("unseen", 0.0), ("seen", 2.0), ("unseen", 2.0),
+    ]  # fmt: skip
+    assert all(len(row["four"]) == 2 and row["clean"][0] <= 1 for row in found["rows"])
+    assert found["real"]["four"] > 0.98 and (tmp_path / "shapes.png").is_file()
+    kept = checkpoint.load(tmp_path / "shapes.safetensors")
+    assert kept.network.vocabulary == list(RECIPES["shapes"].words)
+
+
+def test_one_vector(unmeasured, few_shapes):
+    found = unmeasured("ch13.one_vector", "--seeds", "0", "--steps", "2", "--samples", "4", scales=(2.0,))
+    assert list(found["rows"]) == ["cross-attention", "one vector"]
+    assert found["rows"]["one vector"]["parameters"] < found["rows"]["cross-attention"]["parameters"]
+    assert found["runs"]["one vector"][0]["looks"].keys() == {"seen, guidance 2", "unseen, guidance 2"}

@@ -74,6 +74,8 @@ def test_tokens_spell_the_caption_and_nothing_follows():
     ("caption", "message"),
     [
         ("dog bites cat", r"need words that the network has learned \(bites, dog, man\), but got 'cat'"),
+        ("cats, dog and mats; cats!", r"but got 'cats', 'and', 'mats'\.$"),
+        (" ".join(f"w{k}" for k in range(9)), r"but got 'w0', 'w1', 'w2', 'w3', 'w4' and 4 more\.$"),
         ("dog " * 17, "need a caption of at most 16 words, but 'dog .*' has 17"),
     ],
 )

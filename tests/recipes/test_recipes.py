@@ -58,14 +58,14 @@ def refused(capsys, *more, arguments=None):
 def test_a_plan_is_whole(name):
     plan = RECIPES[name]
     assert (plan.steps is None) != (plan.minutes is None) and plan.device in ("cpu", "gpu")
-    assert plan.data == "digits" or plan.data.count("/") == 1
+    assert plan.data in ("digits", "shapes") or plan.data.count("/") == 1
     assert len(plan.pixels_sha256) == 64
     n, *shape = plan.images
     net = recipes.network(plan)
     side = -(-shape[1] // net.multiple) * net.multiple
     x = torch.empty(2, shape[0], side, side, device="meta")
     assert net(x, torch.ones(2, dtype=torch.long, device="meta")).shape == x.shape and n >= plan.config.batch
-    assert (plan.classes is not None) == (plan.config.by_class and plan.only is None)
+    assert (plan.classes is not None) == (plan.config.by_class and plan.only is None and not plan.words)
     assert json.loads(json.dumps(recipes.described(plan))) == recipes.described(plan)
 
 
@@ -87,7 +87,7 @@ def test_a_recipe_in_plain_values_tells_every_change_apart():
     changes = dict(
         channels=(8, 24), attention=(1,), blocks=2, patch=2, dropout=0.1, flips=True, predict=config.EPS,
         weight=recipes.described, batch=5, lr=1e-3, ema_decay=0.9, by_class=False, label_drop=0.2, sampler="ddim",
-        steps=3, schedule=config.linear(1000), sentences=("a {}",),
+        steps=3, schedule=config.linear(1000), sentences=("a {}",), cross_attention=(1,),
         optimizer=optimizers.muon(0.02), times=logit_normal(),
     )  # fmt: skip
     assert changes.keys() == plain.keys()

@@ -1,5 +1,6 @@
-"""Figures that a reader moves, without a kernel or a network; and one live control, which needs a kernel."""
+"""Figures that a reader moves, without a kernel or a network; and live controls, which need a kernel."""
 
+from ddpm_core.book.widgets.captions import live_caption
 from ddpm_core.book.widgets.curve_editor import edit_schedule, edit_weighting
 from ddpm_core.book.widgets.derivations import derivation, derivation_line
 from ddpm_core.book.widgets.detective import accuse
@@ -14,6 +15,6 @@ from ddpm_core.book.widgets.unet_builder import build_unet
 
 __all__ = [
     "accuse", "build_unet", "compare", "derivation", "derivation_line", "edit_schedule", "edit_weighting", "film",
-    "live_forward", "opening", "posterior", "scrub", "scrub_frames", "scrub_points", "scrub_predictions",
-    "scrub_rate", "scrub_rows", "shared_latents",
+    "live_caption", "live_forward", "opening", "posterior", "scrub", "scrub_frames", "scrub_points",
+    "scrub_predictions", "scrub_rate", "scrub_rows", "shared_latents",
 ]  # fmt: skip
