@@ -18,8 +18,8 @@ import torch
 
 from ddpm_core import cli, data, schedule, unet
 from ddpm_core.cli import arguments
-from ddpm_core.diffusion import prediction
 from ddpm_core.data import shapes
+from ddpm_core.diffusion import prediction
 from ddpm_core.diffusion.model import Model
 from ddpm_core.evaluation import classifier, shape_reader
 from ddpm_core.recipes import RECIPES, config
