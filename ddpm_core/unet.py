@@ -171,7 +171,8 @@ class ResidualBlock(nn.Module):
         self.attention = nn.Identity() if heads is None else Attention(n_out, heads)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        scale, shift = self.condition(F.silu(condition))[:, :, None, None].chunk(2, dim=1)  # (B, n_out, 1, 1) each
+        told = self.condition(F.silu(condition))[:, :, None, None]
+        scale, shift = told.chunk(2, dim=1)  # (B, n_out, 1, 1) each
         h = self.conv1(F.silu(self.norm1(x)))
         h = F.silu(self.norm2(h) * (1 + scale) + shift)
         return self.attention(self.shortcut(x) + self.conv2(self.dropout(h)))
