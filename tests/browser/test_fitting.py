@@ -18,11 +18,6 @@ NOT_YET = {
         "04-elbo",
         "05-prediction",
         "06-simple-loss",
-        "07-unet",
-        "08-training",
-        "09-ancestral-sampling",
-        "10-few-steps",
-        "16-club-model",
     )
 }
 
