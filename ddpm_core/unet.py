@@ -102,8 +102,7 @@ class UNet(nn.Module):
     def forward(self, x: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
         self._check_input(x, t, labels)
         t = t.to(x.device)  # times and labels may lie on the CPU
-        condition = self.time(t)
-        words = None
+        condition, words = self.time(t), None
         if self.label is not None:
             said = self.label.nothing(len(x), x.device) if labels is None else labels.to(x.device)
             told, words = self.label.read(said)
@@ -186,7 +185,8 @@ class ResidualBlock(nn.Module):
         self.reads = reads
 
     def forward(self, x: Tensor, condition: Tensor, words: Words | None = None) -> Tensor:
-        scale, shift = self.condition(F.silu(condition))[:, :, None, None].chunk(2, dim=1)  # (B, n_out, 1, 1) each
+        told = self.condition(F.silu(condition))[:, :, None, None]
+        scale, shift = told.chunk(2, dim=1)  # (B, n_out, 1, 1) each
         h = self.conv1(F.silu(self.norm1(x)))
         h = F.silu(self.norm2(h) * (1 + scale) + shift)
         h = self.attention(self.shortcut(x) + self.conv2(self.dropout(h)))
