@@ -78,10 +78,10 @@ def stalled() -> tuple[str, str]:
     assert times > 5 and share < 0.35, "the first page says that the loss hardly moves while the pictures become better"
     return (
         f"The loss hardly moves, the pictures get {words(math.floor(times))} times better",
-        f"From step {first['step']} to step {last['step']} of a training the loss falls by {share:.0%}, and its curve "
-        f"looks flat. The Fréchet distance of the samples to real digits falls from {first['frechet']:.1f} to "
-        f"{last['frechet']:.1f}. These are means of {words(len(runs))} seeds. Above: step {first['step']}, below: step "
-        f"{last['step']}, from the same noise.",
+        f"From step {first['step']} to step {last['step']} of a training the loss falls by {100 * share:.0f} %, and "
+        "its curve looks flat. The Fréchet distance of the samples to real digits falls from "
+        f"{first['frechet']:.1f} to {last['frechet']:.1f}. These are means of {words(len(runs))} seeds. "
+        f"Above: step {first['step']}, below: step {last['step']}, from the same noise.",
     )
 
 
@@ -94,7 +94,7 @@ def club() -> tuple[str, str]:
     assert 0.8 < theirs["minutes"] / ours["minutes"] < 1.1 and times > 3
     return (
         "2024 and now, from the same noise",
-        f"Above, the network that a student club designed in 2024; below, this book's. Each was trained for about "
+        f"Above, the network that a student club designed in 2024; below, this book’s. Each was trained for about "
         f"{words(round(ours['minutes']))} minutes on an {device}, on the same "
         f"{round(theirs['images'] / theirs['epochs']):,} cars. In Fréchet distance ours comes {words(round(times))} "
         "times nearer to real ones.",

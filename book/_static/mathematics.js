@@ -38,9 +38,13 @@
   };
 
   // Until then a formula holds about the room that it will take, so that the lines around it stay where they are.
-  const commands = /\\[a-zA-Z]+|[a-zA-Z0-9=+<>|,()[\]-]/g;
-  for (const e of document.querySelectorAll("span.math"))
-    e.style.setProperty("--letters", (e.textContent.slice(2, -2).match(commands) || []).filter(x => !/bar|hat|tilde|frac|sqrt|math/.test(x)).length);
+  const shapes = /\\(?:bar|hat|tilde|frac|[td]frac|sqrt|math\w+|text|big\w*|left|right)\b/g;
+  for (const e of document.querySelectorAll(".math")) {
+    const tex = e.textContent.slice(2, -2), letters = tex.replace(shapes, "").replace(/\\(log|ln|exp)\b/g, "abc");
+    const tall = /frac|sum|int|prod/.test(tex), lines = tex.split("\\\\").length - 1; // those beyond the first
+    e.style.setProperty("--letters", (letters.match(/\\[a-zA-Z]+|[a-zA-Z0-9=+<>|,()[\]-]/g) || []).length);
+    e.style.setProperty("--height", `${tall ? 56 + 46 * lines : 34 + 30 * lines}px`);
+  }
 
   const settings = window.MathJax ??= {};
   let come;
@@ -57,6 +61,11 @@
     pageReady: () => { watch(); come(); return Promise.resolve(); },
   };
   const script = Object.assign(document.createElement("script"), {src: document.currentScript.dataset.mathjax});
-  const load = () => (window.requestIdleCallback ?? setTimeout)(() => document.head.append(script), {timeout: 300});
-  document.readyState === "complete" ? load() : addEventListener("load", load);
+  const loaded = new Promise(go => document.readyState === "complete" ? go() : addEventListener("load", go));
+  const painted = new Promise(go => {
+    const paints = new PerformanceObserver(list => list.getEntriesByName("first-contentful-paint").length && go());
+    paints.observe({type: "paint", buffered: true});
+    setTimeout(go, 1500); // nothing is painted behind another window
+  });
+  Promise.all([loaded, painted]).then(() => (window.requestIdleCallback ?? setTimeout)(() => document.head.append(script)));
 })();
