@@ -21,6 +21,7 @@ TEXTS = {
     ".yml",
     ".yaml",
     ".toml",
+    ".cff",
     ".py",
     ".js",
     ".json",

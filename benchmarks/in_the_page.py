@@ -1,0 +1,121 @@
+"""What the generator and the playground cost a reader, in Chromium. Run `make book` first.
+
+python -m benchmarks.in_the_page [--turns 3]
+
+Bytes are counted as they would come compressed by gzip. A network of 50 Mbit/s and a processor four times slower are
+played by the browser itself.
+"""
+
+import argparse
+import gzip
+import statistics
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from experiments.common.results_file import Stopwatch, significant, write
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "browser"))
+
+import chromium
+from serving import HTML, served
+
+STATIC = HTML / "_static"
+MBIT = 50
+STATUS = "document.querySelector('.ddpm-generator .status').textContent"
+
+
+def zipped(*names: str) -> int:
+    """Bytes of these files of _static, each by gzip."""
+    return sum(len(gzip.compress((STATIC / name).read_bytes())) for name in names)
+
+
+def weights() -> dict[str, int]:
+    """Bytes before the press, after it for garments, and of the playground's script."""
+    machine = [
+        path.name for path in (STATIC / "generator").iterdir() if path.suffix in (".mjs", ".wasm", ".css", ".json")
+    ]
+    machine = [f"generator/{name}" for name in machine if name != "start.mjs"]
+    playground = [f"playground/{path.name}" for path in (STATIC / "playground").iterdir()]
+    return {
+        "before_the_press_bytes": zipped("generator/start.mjs"),
+        "after_the_press_bytes": zipped("fashion32.safetensors", *machine),
+        "playground_bytes": zipped(*playground),
+    }
+
+
+def drawing(page, link: str, slower: int = 1, mbit: float | None = None) -> tuple[float, float]:
+    """(seconds from the press until the model is ready, seconds until the pictures are finished after that)."""
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Network.enable")
+    if mbit:
+        speed = mbit * 1e6 / 8
+        conditions = dict(offline=False, latency=20, downloadThroughput=speed, uploadThroughput=speed)
+        devtools.send("Network.emulateNetworkConditions", conditions)
+    devtools.send("Emulation.setCPUThrottlingRate", {"rate": slower})
+    page.goto(link)
+    page.evaluate(
+        """() => { window.marks = {}; new MutationObserver(() => {
+            const said = document.querySelector('.ddpm-generator .status')?.textContent ?? '';
+            for (const [name, word] of [['ready', 'Drawing'], ['done', 'Drawn in']])
+                if (said.includes(word)) marks[name] ??= performance.now();
+        }).observe(document.querySelector('.ddpm-generator'), {subtree: true, childList: true, characterData: true});
+        document.querySelector('.begin').addEventListener('click', () => (marks.pressed = performance.now())); }"""
+    )
+    page.locator(".begin").click()
+    page.wait_for_function("window.marks.done", timeout=120_000)
+    marks = page.evaluate("marks")
+    return (marks["ready"] - marks["pressed"]) / 1000, (marks["done"] - marks["ready"]) / 1000
+
+
+def playing(page, link: str, seconds: float = 8) -> tuple[float, float]:
+    """(steps of training, frames) a second."""
+    page.goto(link)
+    page.locator(".go").click()
+    page.wait_for_function("parseInt(document.querySelector('.figures').textContent) > 50", timeout=60_000)
+    page.evaluate("() => { window.frames_ = 0; (function on() { frames_++; requestAnimationFrame(on); })(); }")
+    steps = "parseInt(document.querySelector('.figures').textContent)"
+    before, began = page.evaluate(f"[{steps}, frames_]"), page.evaluate("performance.now()")
+    page.wait_for_timeout(1000 * seconds)
+    after, took = page.evaluate(f"[{steps}, frames_]"), (page.evaluate("performance.now()") - began) / 1000
+    return (after[0] - before[0]) / took, (after[1] - before[1]) / took
+
+
+def middle(turns: list[tuple[float, ...]]) -> list[list[float]]:
+    """[median, least, most] of each number over the turns."""
+    return [[significant(f(column)) for f in (statistics.median, min, max)] for column in zip(*turns, strict=True)]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--turns", type=int, default=3)
+    options, watch = parser.parse_args(arguments), Stopwatch("benchmarks.in_the_page", arguments)
+    found: dict = weights()
+    one = "model=garments&label=8&n=1&steps=20&sampler=dpm&guidance=0&seed=1"
+    cases = {
+        "one": (one, 1, MBIT),
+        "one_phone": (one, 4, None),
+        "sixteen": (one.replace("n=1", "n=16"), 1, None),
+        "sixteen_guided": (one.replace("n=1", "n=16").replace("guidance=0", "guidance=1"), 1, None),
+    }
+    with served(HTML) as base, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium.find(), args=list(chromium.FLAGS))
+        for name, (settings, slower, mbit) in cases.items():
+            turns = []
+            for _ in range(options.turns):
+                with browser.new_context() as context:
+                    turns.append(drawing(context.new_page(), f"{base}/book/generator.html#{settings}", slower, mbit))
+            found[f"{name}_ready_seconds"], found[f"{name}_drawn_seconds"] = middle(turns)
+        turns = []
+        for _ in range(options.turns):
+            with browser.new_context() as context:
+                turns.append(playing(context.new_page(), f"{base}/book/playground.html"))
+        found["playground_steps_a_second"], found["playground_frames_a_second"] = middle(turns)
+        found["browser"] = f"Chromium {browser.version}"
+        browser.close()
+    write("in_the_page", found | {"mbit": MBIT, "turns": options.turns}, watch)
+
+
+if __name__ == "__main__":
+    main()
