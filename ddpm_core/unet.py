@@ -42,19 +42,11 @@ class UNet(nn.Module):
     edge = ("time", "label", "stem", "head")  # what Muon leaves to Adam, see `training.muon.inner_matrices`
 
     def __init__(
-        self,
-        in_channels: int = 1,
-        channels: Sequence[int] = (32, 64),
-        blocks: int = 1,
-        attention: Sequence[int] | None = None,
-        patch: int = 1,
-        num_classes: int | None = None,
-        dropout: float = 0.0,
-        heads: int = 4,
-        vocabulary: Sequence[str] | None = None,
-        cross_attention: Sequence[int] = (),
+        self, in_channels: int = 1, channels: Sequence[int] = (32, 64), blocks: int = 1,
+        attention: Sequence[int] | None = None, patch: int = 1, num_classes: int | None = None, dropout: float = 0.0,
+        heads: int = 4, vocabulary: Sequence[str] | None = None, cross_attention: Sequence[int] = (),
         out_channels: int | None = None,
-    ):
+    ):  # fmt: skip
         super().__init__()
         attention = [len(channels) - 1] if attention is None else list(attention)
         out_channels = out_channels or in_channels
@@ -184,7 +176,9 @@ class ResidualBlock(nn.Module):
         self.attention = nn.Identity() if heads is None else Attention(n_out, heads)
         self.reads = reads
 
-    def forward(self, x: Tensor, condition: Tensor, words: Words | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, condition: Tensor, words: Words | None = None
+    ) -> Tensor:  # fmt: skip
         told = self.condition(F.silu(condition))[:, :, None, None]
         scale, shift = told.chunk(2, dim=1)  # (B, n_out, 1, 1) each
         h = self.conv1(F.silu(self.norm1(x)))

@@ -210,6 +210,8 @@ def test_learned_variance(tmp_path):
     assert list(found) == ["EPS L, free", "EPS hybrid"] and found["EPS hybrid"]["unstable"] == 0
     assert found["EPS hybrid"]["learned"].keys() == {"bound", "L_T", "L_t", "L_0", "frechet"}
     assert found["EPS hybrid"]["analytic"].keys() == {"bound", "L_T", "L_t", "L_0"}
+
+
 def test_clinic(tiny, tmp_path):
     names = "sound", "noise in the last step", "dead clock"
     found = tiny("ch15.clinic", "--seeds", "0", names=names, steps=4, overfitting=2, priced=2, **DIGITS)
