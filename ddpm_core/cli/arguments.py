@@ -60,7 +60,11 @@ def _of_training(p: argparse.ArgumentParser) -> None:
     p.add_argument("--resume", action="store_true", help="go on from OUT's training.safetensors")
     _seed(p)
     p.add_argument("--batch", type=_positive(int), help="images a step, of all processes (default: the recipe's)")
-    p.add_argument("--lr", type=_positive(float), help="peak learning rate (default: the recipe's)")
+    p.add_argument(
+        "--optimizer", choices=["adam", "muon"],
+        help="muon: for the matrices inside the network, Adam for the rest (default: the recipe's)",
+    )  # fmt: skip
+    p.add_argument("--lr", type=_positive(float), help="Adam's peak learning rate (default: the recipe's)")
     _device(p)
     p.add_argument("--save-every", type=_positive(float), default=60, metavar="SECONDS")
     p.add_argument("--log", metavar="DIR", help="curves of the run for TensorBoard")

@@ -22,9 +22,10 @@ from ddpm_core.diffusion import loss
 from ddpm_core.recipes import Recipe, config, recipes
 from ddpm_core.storage import checkpoint
 from ddpm_core.training import devices, progress
+from ddpm_core.training.optimizers import OPTIMIZERS
 
 OF_A_RECIPE = ("data", "only", "size", "colour", "steps", "minutes", "mixed_precision", "resident", "compile")
-OF_ITS_CONFIG = ("batch", "lr", "flips")
+OF_ITS_CONFIG = ("batch", "optimizer", "lr", "flips")
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,8 @@ def settled(options: argparse.Namespace) -> Job:
         outputs.try_folder(options.log, "--log")
     prepared = run_folder.earlier(out).get("prepared") or {} if options.resume else {}
     said = {key: value for key in (*OF_A_RECIPE, *OF_ITS_CONFIG) if (value := getattr(options, key)) is not None}
+    if "optimizer" in said:
+        said["optimizer"] = OPTIMIZERS[said["optimizer"]]
     if said.keys() & {"steps", "minutes"}:
         recipe = replace(recipe, steps=None, minutes=None)
     recipe = replace(recipe, **prepared | {key: said[key] for key in OF_A_RECIPE if key in said})

@@ -32,6 +32,9 @@ class muon:
         return Muon(*inner_matrices(net), self.lr, adam_lr=lr)
 
 
+OPTIMIZERS: dict[str, Optimizer] = {"adam": adam, "muon": muon()}
+
+
 def optimizer_name(optimizer: Optimizer) -> str:
     """An optimiser as results files and checkpoints name it: "adam", "muon(0.02)"."""
     return f"muon({float(optimizer.lr)})" if isinstance(optimizer, muon) else optimizer.__qualname__

@@ -199,7 +199,13 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("changed", "word"), [(["--seed", "1"], "seed"), (["--lr", "0.1"], "lr"), (["--only", "3"], "data_sha256|only")]
+    ("changed", "word"),
+    [
+        (["--seed", "1"], "seed"),
+        (["--lr", "0.1"], "lr"),
+        (["--only", "3"], "data_sha256|only"),
+        (["--optimizer", "muon"], "optimizer to resume it, which is 'adam'"),
+    ],
 )
 def test_a_run_is_resumed_as_it_began_or_not_at_all(changed, word, tmp_path, capsys):
     out = tmp_path / "digits"
