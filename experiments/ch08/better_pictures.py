@@ -6,9 +6,10 @@ python -m experiments.ch08.better_pictures --data zalando-datasets/fashion_mnist
 can be stopped and gone on with; the results file holds all that are there.
 """
 
+import copy
 import json
 from collections import deque
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from functools import partial
 
@@ -37,17 +38,17 @@ LOG_SNR = range(-8, 7, 2)
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Folders):
-    """samples: pictures by each sampler; priced: held-out ones; held_out: digits that no training sees; judging: steps
-    of the classifier of digits, of garments."""
+    """samplers: with their calls; the first draws for each average of the weights, too. samples: pictures by each;
+    priced: held-out ones; held_out: digits that no training sees; judging: steps of the classifier."""
 
     data: str = "zalando-datasets/fashion_mnist"
     only: tuple[Training, ...] = ()
-    samples: int = 1000
+    samples: dict[str, int] = field(default_factory=lambda: {"digits": 1000, "fashion32": 500})
     priced: int = 200
     held_out: int = 360
-    judging: tuple[int, int] = (600, 3500)
-    samplers: tuple[tuple[str, int], ...] = (("ddim1", 50), ("dpm", 20))
-    averages: tuple[str, ...] = ("adam", "muon")
+    judging: dict[str, int] = field(default_factory=lambda: {"digits": 600, "fashion32": 3500})
+    samplers: tuple[tuple[str, int], ...] = (("dpm", 20),)
+    looked_into: tuple[str, ...] = ("adam", "muon")  # variations whose averages are compared, of seed 0
     plan: tuple[Training, ...] = ()
 
 
@@ -66,14 +67,13 @@ class World:
 
 def world(recipe: str, settings: Settings) -> World:
     if RECIPES[recipe].data == "digits":
-        digits, steps = data.load("digits"), settings.judging[0]
+        digits = data.load("digits")
         order = torch.randperm(len(digits), generator=seeded(0))
         known, held = digits.take(order[settings.held_out :]), digits.take(order[: settings.held_out])
     else:
         known, held = (data.load(settings.data, split) for split in ("train", "test"))
         known, held = (replace(one, images=data.pad_to_multiple(one.images, 8)) for one in (known, held))
-        steps = settings.judging[1]
-    judge = classifier.cached(known, steps=steps)
+    judge = classifier.cached(known, steps=settings.judging[recipe])
     return World(known, held, judge, judge.features(known.images))
 
 
@@ -126,11 +126,12 @@ class Trained:
     about: dict
 
     def model(self, how: TrainingConfig, size: tuple[int, int], average: str = "recipe") -> Model:
-        """With the weights of this average; the network is one and the same."""
+        """With the weights of this average."""
         parts = {name.partition(".")[::2]: v for name, v in self.weights.items()}
         own = {name: v for (group, name), v in parts.items() if group == average}
-        self.net.load_state_dict(own)
-        return Model(self.net, how.schedule, how.predict, {"size": list(size)})
+        net = copy.deepcopy(self.net)
+        net.load_state_dict(own)
+        return Model(net, how.schedule, how.predict, {"size": list(size)})
 
 
 # ---- measuring -------------------------------------------------------------------------------------------------
@@ -163,27 +164,29 @@ def errors(denoise: Denoise, schedule: Schedule, x0: Tensor) -> list[float]:
 
 
 def measured(w: World, training: Training, settings: Settings) -> dict:
-    """One training and what it comes to."""
+    """One training and what it comes to; the pictures of each sampler are kept apart, so that others can be added."""
     made, how, size = trained(w, training, settings), training.config(), w.known.images.shape[2:]
     x0, classes = data.to_float(w.held.images[: settings.priced]), w.held.labels[: settings.priced]
-    found = {
-        **asdict(training), "config": hyperparameters.described(how), **made.about,
-        "samplers": {}, "averages": {},
-    }  # fmt: skip
+    kept, n = settings.runs / "better_pictures", settings.samples[training.recipe]
+
+    def priced(model: Model) -> dict:
+        denoise = model.denoiser(classes)
+        bound = bounds.continuous(denoise, how.schedule, x0)
+        return {"bound": bound, "errors": errors(denoise, how.schedule, x0)}
+
+    def averages() -> dict:
+        models = {average: made.model(how, size, average) for average in MEMORIES}
+        return {a: {**priced(m), **drawn(w, m, *settings.samplers[0], n)} for a, m in models.items()}
+
     model = made.model(how, size)
-    denoise = model.denoiser(classes)
-    found |= {"bound": bounds.continuous(denoise, how.schedule, x0), "errors": errors(denoise, how.schedule, x0)}
+    found = {**asdict(training), "config": hyperparameters.described(how), **made.about}
+    found |= cached(kept / f"{training.file}-priced.json", partial(priced, model)) | {"samplers": {}}
     for name, steps in settings.samplers:
-        found["samplers"][f"{name} {steps}"] = drawn(w, model, name, steps, settings.samples)
-        print({k: found[k] for k in ("recipe", "steps", "variation", "seed", "bound", "samplers")}, flush=True)
-    if training.variation in settings.averages:
-        for average in MEMORIES:
-            model, (name, steps) = made.model(how, size, average), settings.samplers[-1]
-            found["averages"][average] = {
-                "bound": bounds.continuous(model.denoiser(classes), how.schedule, x0),
-                **drawn(w, model, name, steps, settings.samples),
-            }
-            print(average, found["averages"][average], flush=True)
+        file = kept / f"{training.file}-{name}-{steps}.json"
+        found["samplers"][f"{name} {steps}"] = cached(file, partial(drawn, w, model, name, steps, n))
+    if training.variation in settings.looked_into and training.seed == 0:
+        found["averages"] = cached(kept / f"{training.file}-averages.json", averages)
+    print({key: value for key, value in found.items() if key != "config"}, flush=True)
     return found
 
 
@@ -193,8 +196,14 @@ def real(w: World, n: int) -> dict[str, float]:
     return judged(w, w.held.images[rows], w.held.labels[rows])
 
 
+def calls(words: str) -> tuple[str, int]:
+    """sampler:calls"""
+    name, steps = words.split(":")
+    return name, int(steps)
+
+
 def main(arguments: list[str] | None = None, settings: Settings = BOOK) -> None:
-    parser = command_line(__doc__, data=str, only=[Training.read])
+    parser = command_line(__doc__, data=str, only=[Training.read], samplers=[calls])
     settings, _ = parsed(parser, settings, arguments), Stopwatch(__spec__.name, arguments)
     torch.set_num_threads(1)
     kept, worlds = settings.runs / "better_pictures", {}
@@ -202,8 +211,8 @@ def main(arguments: list[str] | None = None, settings: Settings = BOOK) -> None:
         if training.recipe not in worlds:
             worlds[training.recipe] = world(training.recipe, settings)
         w = worlds[training.recipe]
-        cached(kept / f"{training.file}.json", partial(measured, w, training, settings))
-        cached(kept / f"real-{training.recipe}.json", partial(real, w, settings.samples))
+        measured(w, training, settings)
+        cached(kept / f"real-{training.recipe}.json", partial(real, w, settings.samples[training.recipe]))
     if settings.only:
         return
 
