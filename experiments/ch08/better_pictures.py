@@ -74,7 +74,9 @@ def world(recipe: str, settings: Settings) -> World:
         known, held = (data.load(settings.data, split) for split in ("train", "test"))
         known, held = (replace(one, images=data.pad_to_multiple(one.images, 8)) for one in (known, held))
     judge = classifier.cached(known, steps=settings.judging[recipe])
-    return World(known, held, judge, judge.features(known.images))
+    seen = f"{known.pixels_sha256[:16]}-{settings.judging[recipe]}-{len(known)}"
+    file = settings.runs / "better_pictures" / f"features-{seen}.pt"
+    return World(known, held, judge, cached(file, lambda: judge.features(known.images)))
 
 
 def trained(w: World, training: Training, settings: Settings) -> "Trained":
