@@ -2,35 +2,30 @@
 
 python -m experiments.ch08.better_pictures --data zalando-datasets/fashion_mnist [--only fashion32:1200:muon:0 ...]
 
---only: some of the trainings, as RECIPE:STEPS:VARIATION:SEED. Each is kept in runs/better_pictures, so that the whole
-can be stopped and gone on with; the results file holds all that are there.
+--only: some of the trainings, as RECIPE:STEPS:VARIATION:SEED, for the same calls of --samplers; no results file then.
+Each is kept in runs/better_pictures, so that the whole can be stopped and gone on with.
 """
 
-import copy
-import json
-from collections import deque
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date
 from functools import partial
+from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ddpm_core import data, sampler, trainer
-from ddpm_core.diffusion import loss
+from ddpm_core import data, sampler
 from ddpm_core.diffusion.gaussian import q_sample
 from ddpm_core.diffusion.model import Model
 from ddpm_core.diffusion.noise import seeded
 from ddpm_core.diffusion.prediction import Denoise
 from ddpm_core.evaluation import classifier, metrics
-from ddpm_core.networks.flops import parameter_count
-from ddpm_core.recipes import RECIPES, TrainingConfig
+from ddpm_core.recipes import RECIPES
 from ddpm_core.recipes import config as hyperparameters
 from ddpm_core.schedule import Schedule
-from ddpm_core.storage.files import read_tensors, write_tensors
-from experiments.ch08.variations import MEMORIES, VARIATIONS, Averages, Training, retimed
-from experiments.common import bounds, pace
-from experiments.common.results_file import Stopwatch, significant
+from experiments.ch08.one_training import MEMORIES, trained
+from experiments.ch08.variations import SOLVER, Block, Calls, Training
+from experiments.common import bounds
+from experiments.common.results_file import Stopwatch, significant, spread, write
 from experiments.common.settings import Folders, cached, command_line, parsed
 
 LOG_SNR = range(-8, 7, 2)
@@ -47,9 +42,13 @@ class Settings(Folders):
     priced: int = 200
     held_out: int = 360
     judging: dict[str, int] = field(default_factory=lambda: {"digits": 600, "fashion32": 3500})
-    samplers: tuple[tuple[str, int], ...] = (("dpm", 20),)
+    samplers: Calls = SOLVER
     looked_into: tuple[str, ...] = ("adam", "muon")  # variations whose averages are compared, of seed 0
-    plan: tuple[Training, ...] = ()
+    plan: tuple[Block, ...] = ()
+
+    @property
+    def kept(self) -> Path:
+        return self.runs / "better_pictures"
 
 
 BOOK = Settings()
@@ -75,65 +74,8 @@ def world(recipe: str, settings: Settings) -> World:
         known, held = (replace(one, images=data.pad_to_multiple(one.images, 8)) for one in (known, held))
     judge = classifier.cached(known, steps=settings.judging[recipe])
     seen = f"{known.pixels_sha256[:16]}-{settings.judging[recipe]}-{len(known)}"
-    file = settings.runs / "better_pictures" / f"features-{seen}.pt"
+    file = settings.kept / f"features-{seen}.pt"
     return World(known, held, judge, cached(file, lambda: judge.features(known.images)))
-
-
-def trained(w: World, training: Training, settings: Settings) -> "Trained":
-    """What the training leaves; a file keeps it."""
-    how, path = training.config(), settings.runs / "better_pictures" / f"{training.file}.safetensors"
-    torch.manual_seed(training.seed)
-    net = hyperparameters.network(how, w.known.images.shape[1], w.known.num_classes)
-    if not path.exists():
-        weights, about = taken(w, training, net)
-        write_tensors(path, weights, {"about": json.dumps(about)})
-    weights, about = read_tensors(path)
-    return Trained(net.eval(), weights, json.loads(about["about"]))
-
-
-def taken(w: World, training: Training, net: nn.Module) -> tuple[dict[str, Tensor], dict]:
-    """Take the steps: the weights of every average, as AVERAGE.NAME, and what it cost."""
-    how, variation, began = training.config(), VARIATIONS[training.variation], Stopwatch()
-    state = trainer.start(net, optimizer=how.optimizer, lr=how.lr, ema_decay=how.ema_decay, device="cpu")
-    batch_at = data.batches(
-        w.known.images, how.schedule, batch=how.batch, seed=training.seed, labels=w.known.labels,
-        label_drop=how.label_drop, no_label=w.known.num_classes, flips=how.flips,
-    )  # fmt: skip
-    if variation.times is not loss.sample_timesteps:
-        batch_at = retimed(batch_at, how.schedule, variation.times, training.seed)
-    objective = loss.objective(how.schedule, how.predict, how.weight)
-    run = trainer.run(state, batch_at, objective, steps=training.steps, report_every=1, decay=variation.decay)
-    averages, spent, losses = Averages(MEMORIES, state.net), 0.0, deque(maxlen=100)
-    for k, (seconds, value) in enumerate(pace.timed(run), 1):
-        spent += seconds
-        losses.append(value)
-        averages.update(state.net, k)
-        if k % 100 == 0:
-            print(f"{training.file}: {k} steps, loss {sum(losses) / len(losses):.4f}, {spent:.0f} s", flush=True)
-    names = [name for name, _ in net.named_parameters()]
-    every = {"recipe": list(trainer.ema_model(state).parameters()), **averages.weights}
-    weights = {f"{a}.{n}": p for a, group in every.items() for n, p in zip(names, group, strict=True)}
-    return weights, {
-        "minutes_of_processor": round(spent / 60, 2), "loss": significant(sum(losses) / len(losses)),
-        "parameters": parameter_count(net), "commit": began.commit, "date": date.today().isoformat(),
-    }  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class Trained:
-    """A network, the weights of all averages, and what the training took."""
-
-    net: nn.Module
-    weights: dict[str, Tensor]
-    about: dict
-
-    def model(self, how: TrainingConfig, size: tuple[int, int], average: str = "recipe") -> Model:
-        """With the weights of this average."""
-        parts = {name.partition(".")[::2]: v for name, v in self.weights.items()}
-        own = {name: v for (group, name), v in parts.items() if group == average}
-        net = copy.deepcopy(self.net)
-        net.load_state_dict(own)
-        return Model(net, how.schedule, how.predict, {"size": list(size)})
 
 
 # ---- measuring -------------------------------------------------------------------------------------------------
@@ -165,11 +107,11 @@ def errors(denoise: Denoise, schedule: Schedule, x0: Tensor) -> list[float]:
     return found
 
 
-def measured(w: World, training: Training, settings: Settings) -> dict:
+def measured(w: World, training: Training, samplers: Calls, settings: Settings) -> dict:
     """One training and what it comes to; the pictures of each sampler are kept apart, so that others can be added."""
-    made, how, size = trained(w, training, settings), training.config(), w.known.images.shape[2:]
+    made, how, size = trained(w.known, training, settings.kept), training.config(), w.known.images.shape[2:]
     x0, classes = data.to_float(w.held.images[: settings.priced]), w.held.labels[: settings.priced]
-    kept, n = settings.runs / "better_pictures", settings.samples[training.recipe]
+    kept, n = settings.kept, settings.samples[training.recipe]
 
     def priced(model: Model) -> dict:
         denoise = model.denoiser(classes)
@@ -178,18 +120,33 @@ def measured(w: World, training: Training, settings: Settings) -> dict:
 
     def averages() -> dict:
         models = {average: made.model(how, size, average) for average in MEMORIES}
-        return {a: {**priced(m), **drawn(w, m, *settings.samplers[0], n)} for a, m in models.items()}
+        return {a: {**priced(m), **drawn(w, m, *samplers[0], n)} for a, m in models.items()}
 
     model = made.model(how, size)
     found = {**asdict(training), "config": hyperparameters.described(how), **made.about}
     found |= cached(kept / f"{training.file}-priced.json", partial(priced, model)) | {"samplers": {}}
-    for name, steps in settings.samplers:
+    for name, steps in samplers:
         file = kept / f"{training.file}-{name}-{steps}.json"
         found["samplers"][f"{name} {steps}"] = cached(file, partial(drawn, w, model, name, steps, n))
     if training.variation in settings.looked_into and training.seed == 0:
         found["averages"] = cached(kept / f"{training.file}-averages.json", averages)
     print({key: value for key, value in found.items() if key != "config"}, flush=True)
     return found
+
+
+def summary(runs: list[dict]) -> dict:
+    """recipe -> steps -> variation -> what its seeds came to."""
+    rows: dict = {}
+    for recipe, steps, variation in dict.fromkeys((r["recipe"], r["steps"], r["variation"]) for r in runs):
+        mine = [r for r in runs if (r["recipe"], r["steps"], r["variation"]) == (recipe, steps, variation)]
+        figures = {key: spread([run[key] for run in mine]) for key in ("bound", "loss", "minutes_of_processor")}
+        pictures = {
+            name: {key: spread([run["samplers"][name][key] for run in mine]) for key in each}
+            for name, each in mine[0]["samplers"].items()
+        }
+        row = {"seeds": [run["seed"] for run in mine], "parameters": mine[0]["parameters"], **figures, **pictures}
+        rows.setdefault(recipe, {}).setdefault(str(steps), {})[variation] = row
+    return rows
 
 
 def real(w: World, n: int) -> dict[str, float]:
@@ -206,17 +163,32 @@ def calls(words: str) -> tuple[str, int]:
 
 def main(arguments: list[str] | None = None, settings: Settings = BOOK) -> None:
     parser = command_line(__doc__, data=str, only=[Training.read], samplers=[calls])
-    settings, _ = parsed(parser, settings, arguments), Stopwatch(__spec__.name, arguments)
+    settings, clock = parsed(parser, settings, arguments), Stopwatch(__spec__.name, arguments)
     torch.set_num_threads(1)
-    kept, worlds = settings.runs / "better_pictures", {}
-    for training in settings.only or settings.plan:
-        if training.recipe not in worlds:
-            worlds[training.recipe] = world(training.recipe, settings)
-        w = worlds[training.recipe]
-        measured(w, training, settings)
-        cached(kept / f"real-{training.recipe}.json", partial(real, w, settings.samples[training.recipe]))
+    plan = [(training, settings.samplers) for training in settings.only] or [
+        (Training(block.recipe, block.steps, variation, seed), block.samplers)
+        for block in settings.plan for variation in block.variations for seed in block.seeds
+    ]  # fmt: skip
+    worlds = {recipe: world(recipe, settings) for recipe in sorted({training.recipe for training, _ in plan})}
+    runs = [measured(worlds[training.recipe], training, samplers, settings) for training, samplers in plan]
     if settings.only:
         return
+    results = {
+        "rows": summary(runs), "runs": runs, "log_snr": list(LOG_SNR),
+        "real": {recipe: real(w, settings.samples[recipe]) for recipe, w in worlds.items()},
+        "samples": settings.samples, "priced": settings.priced, "held_out": settings.held_out,
+        "data_sha256": {recipe: w.known.sha256 for recipe, w in worlds.items()},
+        "note": "rows: recipe -> steps -> variation, each figure as [mean, standard deviation over the seeds]; a "
+        "variation is the recipe changed in what its name says, with equal steps and batches; frechet and recognised: "
+        "of `samples` pictures by class, the same noise for all, by a small classifier of the training pictures (so "
+        "not FID); gradients: mean difference of neighbouring pixels, that of held-out pictures being 1; bound: the "
+        "continuous-time bound on `priced` held-out pictures, told their class, in bits per dimension; errors: mean "
+        "squared error of x0_hat on them at each ln SNR of log_snr; averages: other memories of the moving average, "
+        "judged by the first sampler; real: as many held-out pictures as `samples`, or all",
+    }  # fmt: skip
+    minutes = sum(run["minutes_of_processor"] for run in runs)
+    garments = worlds["fashion32"].known.sha256 if "fashion32" in worlds else None
+    write("better_pictures", results, clock, garments, minutes=minutes, folder=settings.results)
 
 
 if __name__ == "__main__":

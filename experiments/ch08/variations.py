@@ -4,11 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ddpm_core import trainer
 from ddpm_core.diffusion.loss import min_snr, sample_timesteps
-from ddpm_core.diffusion.noise import seeded
 from ddpm_core.diffusion.prediction import EPS
 from ddpm_core.recipes import RECIPES, TrainingConfig
 from ddpm_core.schedule import Schedule
@@ -98,33 +97,17 @@ class Training:
         return replace(RECIPES[self.recipe].config, **VARIATIONS[self.variation].changes)
 
 
-# ---- what is added to the trainer -----------------------------------------------------------------------------
-
-MEMORIES = {"none": 0, "a 20th": 20, "a 40th": 40}  # further averages; the recipes' is a tenth, see `Averages`
-
-
-class Averages:
-    """Moving averages of the weights beside the recipe's: after k steps each remembers the last k / memory or so.
-
-    average <- d average + (1 - d) net with d = (1 + k) / (memory + k); memory 0 remembers the last step alone.
-    """
-
-    def __init__(self, memories: dict[str, int], net: nn.Module):
-        self.memories = memories
-        self.weights = {name: [p.detach().clone() for p in net.parameters()] for name in memories}
-
-    @torch.no_grad()
-    def update(self, net: nn.Module, k: int) -> None:
-        for name, memory in self.memories.items():
-            share = 1 - (1 + k) / (memory + k) if memory else 1.0
-            torch._foreach_lerp_(self.weights[name], list(net.parameters()), share)
+Calls = tuple[tuple[str, int], ...]  # samplers, and how often each calls the network
+SOLVER: Calls = (("dpm", 20),)
+BOTH: Calls = (*SOLVER, ("ddim1", 50))
 
 
-def retimed(batch_at: Callable, schedule: Schedule, times: Times, seed: int) -> Callable:
-    """The same pictures and noise at times drawn another way."""
+@dataclass(frozen=True)
+class Block:
+    """Trainings of one recipe and one length: every variation with every seed."""
 
-    def at(step: int) -> tuple[Tensor, ...]:
-        x0, t, *rest = batch_at(step)
-        return x0, times(schedule, len(t), seeded(seed, step, 4)), *rest
-
-    return at
+    recipe: str
+    steps: int
+    variations: tuple[str, ...]
+    seeds: tuple[int, ...] = (0,)
+    samplers: Calls = SOLVER

@@ -21,7 +21,7 @@ from ddpm_core.evaluation import classifier
 from ddpm_core.recipes import RECIPES, config
 from ddpm_core.storage import checkpoint
 from experiments.ch00 import digits, fashion32
-from experiments.ch08 import cars32
+from experiments.ch08 import cars32, variations
 
 FOLDER = Path(__file__).parents[2] / "experiments"
 SCRIPTS = [
@@ -92,6 +92,23 @@ def test_training(tiny, tmp_path):
     found = tiny("ch08.training", "--average", "0", "--budgets", "0", **lengths, **DIGITS)
     assert found["steps_a_minute"] == 200 and [row["steps"] for row in found["minutes"].values()] == [1, 2]
     assert list(found["average"]["constant"]["raw"]) == ["1", "2"] and (tmp_path / "training.png").is_file()
+
+
+def test_better_pictures(tiny, garments, tmp_path):
+    plan = (
+        variations.Block("digits", 2, ("adam", "muon, logit-normal times"), seeds=(0, 1)),
+        variations.Block("fashion32", 1, ("muon",), samplers=(("dpm", 2), ("ddim1", 2))),
+    )
+    small = dict(plan=plan, samples={"digits": 10, "fashion32": 10}, priced=4, held_out=10)
+    small |= dict(judging={"digits": 4, "fashion32": 2})
+    found = tiny("ch08.better_pictures", "--data", garments, **small)
+    assert list(found["rows"]["digits"]["2"]) == ["adam", "muon, logit-normal times"]
+    assert found["rows"]["digits"]["2"]["adam"]["seeds"] == [0, 1]
+    assert list(found["rows"]["fashion32"]["1"]["muon"]["ddim1 2"]) == ["frechet", "recognised", "gradients"]
+    assert [list(run.get("averages", {})) for run in found["runs"]] == [["none", "a 20th", "a 40th"]] + 3 * [[]] + [
+        ["none", "a 20th", "a 40th"]
+    ]
+    assert tiny("ch08.better_pictures", "--data", garments, **small)["runs"] == found["runs"]  # all of it was kept
 
 
 def test_few_steps_and_the_ancestral_chains_of_its_networks(tiny, garments, tmp_path):
