@@ -7,7 +7,7 @@ Each is kept in runs/better_pictures, so that the whole can be stopped and gone 
 """
 
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -56,12 +56,23 @@ BOOK = Settings()
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """Pictures to train on and held-out ones, on the recipe's canvas; a classifier of the former, their features."""
+    """Pictures to train on and held-out ones, on the recipe's canvas; a judge is made when one is asked for."""
 
     known: data.ImageDataset
     held: data.ImageDataset
-    judge: classifier.Classifier
-    features: Tensor
+    judging: int
+    kept: Path
+
+    @cached_property
+    def judge(self) -> classifier.Classifier:
+        """A classifier of the pictures to train on."""
+        return classifier.cached(self.known, steps=self.judging)
+
+    @cached_property
+    def features(self) -> Tensor:
+        """What it sees in them."""
+        file = self.kept / f"features-{self.known.pixels_sha256[:16]}-{self.judging}.pt"
+        return cached(file, lambda: self.judge.features(self.known.images))
 
 
 def world(recipe: str, settings: Settings) -> World:
@@ -72,10 +83,7 @@ def world(recipe: str, settings: Settings) -> World:
     else:
         known, held = (data.load(settings.data, split) for split in ("train", "test"))
         known, held = (replace(one, images=data.pad_to_multiple(one.images, 8)) for one in (known, held))
-    judge = classifier.cached(known, steps=settings.judging[recipe])
-    seen = f"{known.pixels_sha256[:16]}-{settings.judging[recipe]}-{len(known)}"
-    file = settings.kept / f"features-{seen}.pt"
-    return World(known, held, judge, cached(file, lambda: judge.features(known.images)))
+    return World(known, held, settings.judging[recipe], settings.kept)
 
 
 # ---- measuring -------------------------------------------------------------------------------------------------
@@ -128,7 +136,7 @@ def measured(w: World, training: Training, samplers: Calls, settings: Settings) 
     for name, steps in samplers:
         file = kept / f"{training.file}-{name}-{steps}.json"
         found["samplers"][f"{name} {steps}"] = cached(file, partial(drawn, w, model, name, steps, n))
-    if training.variation in settings.looked_into and training.seed == 0:
+    if samplers and training.variation in settings.looked_into and training.seed == 0:
         found["averages"] = cached(kept / f"{training.file}-averages.json", averages)
     print({key: value for key, value in found.items() if key != "config"}, flush=True)
     return found
@@ -163,6 +171,7 @@ def calls(words: str) -> tuple[str, int]:
 
 def main(arguments: list[str] | None = None, settings: Settings = BOOK) -> None:
     parser = command_line(__doc__, data=str, only=[Training.read], samplers=[calls])
+    parser.add_argument("--no-pictures", dest="samplers", action="store_const", const=(), help="the bound alone")
     settings, clock = parsed(parser, settings, arguments), Stopwatch(__spec__.name, arguments)
     torch.set_num_threads(1)
     plan = [(training, settings.samplers) for training in settings.only] or [
