@@ -90,6 +90,29 @@ def _cut(function) -> None:
         expect(cut, uncut * min(1.0, longest / length), mistakes, otherwise)
 
 
+def _steepest(function) -> None:
+    for shape, r in (((4, 6), 0.5), ((6, 4), 0.02), ((5, 5), 3.0)):
+        G = noise(sum(shape), *shape)
+        U, S, Vh = torch.linalg.svd(G, full_matrices=False)
+        right = -r * U @ Vh
+        got = tensor(function(G.clone(), r), "the step", right)
+        mistakes = {
+            "that leads uphill; the loss should fall.": -right,
+            "the directions are right, but its largest singular value should be r.": right / r,
+            "that is the gradient, shortened to spectral norm r; all singular values of the best step are equal.": (
+                -r * G / S[0]
+            ),
+            "that is the gradient, divided by its length; 8.9 holds the spectral norm.": -r * G / G.norm(),
+            "those are the signs, the best step under another norm.": -r * G.sign(),
+        }
+        s = torch.linalg.svdvals(got) if got.isfinite().all() else S
+        otherwise = (
+            f"the singular values of your step run from {s[-1]:.4f} to {s[0]:.4f}, and along the gradient it goes "
+            f"{(G * got).sum():.4f}; with r = {r} they should all be {r}, and it should go {-r * S.sum():.4f}."
+        )
+        expect(got, right, mistakes, otherwise)
+
+
 def _joined(gradients: list[Tensor]) -> Tensor:
     """All their numbers in one row."""
     return torch.cat([g.flatten().double() for g in gradients])
@@ -107,5 +130,9 @@ EXERCISES = {
     "8.3": Exercise(
         "find the length of all tensors together first; then one factor, never above 1, goes on each of them.",
         _cut,
+    ),
+    "8.4": Exercise(
+        "`torch.linalg.svd(G, full_matrices=False)` gives U, S and V transposed; 8.9 needs two of them.",
+        _steepest,
     ),
 }

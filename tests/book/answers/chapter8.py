@@ -56,6 +56,24 @@ def in_place(gradients, longest):
     return [weight.grad for weight in weights]
 
 
+def steepest(change=lambda S: torch.ones_like(S), sign=-1.0):
+    """An answer to 8.4 that makes of the singular values what `change` says."""
+
+    def answer(G, r):
+        U, S, Vh = torch.linalg.svd(G, full_matrices=False)
+        return sign * r * U @ change(S).diag() @ Vh
+
+    return answer
+
+
+def by_roots(G, r):
+    """U V^T = G (G^T G)^(-1/2), where that is a full rank."""
+    tall = G if G.shape[0] >= G.shape[1] else G.T
+    values, vectors = torch.linalg.eigh(tall.T @ tall)
+    step = -r * tall @ vectors @ values.rsqrt().diag() @ vectors.T
+    return step if tall is G else step.T
+
+
 RIGHT = {
     "8.1": [lambda values, decay: torch.tensor(average()(values, decay), dtype=torch.float64)],
     "8.2": [parts(split=lambda batch, most: batch.split(1)), in_single_precision],
@@ -64,6 +82,7 @@ RIGHT = {
         lambda gradients, longest: tuple(cut()(gradients, longest)),
         in_place,
     ],
+    "8.4": [steepest(), by_roots],
 }
 
 WRONG = {
@@ -99,5 +118,14 @@ WRONG = {
         (cut(lambda longest, length: min(1.0, longest / length**2)), "not over its square"),
         (cut(lambda longest, length: 1.0), "too long"),
         (cut(lambda longest, length: 0.5), "comes out with length"),
+    ],
+    "8.4": [
+        (lambda G, r: G.T, "a tensor of shape (4, 6)"),
+        (steepest(sign=1.0), "that leads uphill"),
+        (lambda G, r: steepest()(G, 1.0), "its largest singular value should be r"),
+        (steepest(lambda S: S / S[0]), "shortened to spectral norm r"),
+        (steepest(lambda S: S / S.norm()), "divided by its length"),
+        (lambda G, r: -r * G.sign(), "those are the signs"),
+        (steepest(lambda S: S.rsqrt()), "it should go"),
     ],
 }
