@@ -43,11 +43,13 @@ def late(done: float) -> float:
 
 @dataclass(frozen=True)
 class Variation:
-    """What differs from a recipe: fields of its config, how times are drawn, how the rate falls."""
+    """What differs from a recipe: fields of its config, how times are drawn, how the rate falls. channels: by recipe, for
+    a network of about as many operations."""
 
     changes: dict = field(default_factory=dict)
     times: Times = sample_timesteps
     decay: Callable[[float], float] = trainer.cosine_decay
+    channels: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def _with_muon(times: Times = sample_timesteps, decay=trainer.cosine_decay, **changes) -> Variation:
@@ -65,11 +67,15 @@ VARIATIONS = {
     "muon, twice the rate": _with_muon(optimizer=muon(0.04)),
     "muon, eps": _with_muon(predict=EPS),
     "muon, logit-normal times": _with_muon(logit_normal()),
+    "muon, wide logit-normal times": _with_muon(logit_normal(std=1.5)),
     "muon, min-SNR": _with_muon(weight=min_snr(5.0)),
     "muon, rate to 0": _with_muon(decay=to_zero),
     "muon, rate falls late": _with_muon(decay=late),
     "muon, dropout 0.1": _with_muon(dropout=0.1),
     "muon, all labels told": _with_muon(label_drop=0.0),
+    "muon, two blocks a level": Variation(
+        dict(optimizer=muon(0.02), blocks=2), channels={"digits": (32, 56), "fashion32": (24, 48, 72)}
+    ),
     "muon, half of Adam's rate": _with_muon(lr=1.5e-3),
 }  # fmt: skip
 
@@ -94,7 +100,8 @@ class Training:
         return "-".join([self.recipe, str(self.steps), *self.variation.replace(",", "").split(), str(self.seed)])
 
     def config(self) -> TrainingConfig:
-        return replace(RECIPES[self.recipe].config, **VARIATIONS[self.variation].changes)
+        what, own = VARIATIONS[self.variation], RECIPES[self.recipe].config
+        return replace(own, channels=what.channels.get(self.recipe, own.channels), **what.changes)
 
 
 Calls = tuple[tuple[str, int], ...]  # samplers, and how often each calls the network
