@@ -43,8 +43,10 @@ def late(done: float) -> float:
 
 @dataclass(frozen=True)
 class Variation:
-    """What differs from a recipe: fields of its config, how times are drawn, how the rate falls. channels: by recipe, for
-    a network of about as many operations."""
+    """What differs from a recipe: fields of its config, how times are drawn, how the rate falls.
+
+    channels: by recipe, for a network of about as many operations.
+    """
 
     changes: dict = field(default_factory=dict)
     times: Times = sample_timesteps
