@@ -166,8 +166,8 @@ def trained(job: Job, seen: TrainingSet, about: dict, state: trainer.TrainState,
     wanted, accelerator = job.recipe.config, state.accelerator
     batch_at = data.batches(
         seen.images.images, wanted.schedule, batch=wanted.batch, seed=job.seed, labels=seen.conditions,
-        label_drop=wanted.label_drop, no_label=seen.images.num_classes, flips=wanted.flips, size=tuple(about["size"]),
-        device=accelerator.device if job.recipe.resident else None,
+        label_drop=wanted.label_drop, no_label=seen.images.num_classes, flips=wanted.flips, times=wanted.times,
+        size=tuple(about["size"]), device=accelerator.device if job.recipe.resident else None,
     )  # fmt: skip
     objective = loss.objective(wanted.schedule, wanted.predict, wanted.weight)
     bar = progress.training_bar(quiet=not accelerator.is_main_process)

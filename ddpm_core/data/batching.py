@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ddpm_core.data.transforms import pad_to, random_flip
-from ddpm_core.diffusion.loss import sample_timesteps
+from ddpm_core.diffusion.loss import Times, sample_timesteps
 from ddpm_core.diffusion.noise import seeded, standard_normal
 from ddpm_core.diffusion.pixels import to_float
 from ddpm_core.networks.conditioning import PAD
@@ -39,6 +39,7 @@ def batches(
     label_drop: float = 0.0,
     no_label: int | None = None,
     flips: bool = False,
+    times: Times = sample_timesteps,
     size: tuple[int, int] | None = None,
     device: str | torch.device | None = None,
 ) -> Callable[[int], tuple[Tensor, ...]]:
@@ -46,8 +47,9 @@ def batches(
 
     images (N, C, H, W) uint8, in memory or mapped from a file, of which a step reads its rows alone; labels (N,), or
     tokens (N, L) of captions; a share `label_drop` of them becomes `no_label`, by default one past the largest label,
-    or the empty caption. size: height and width of the black canvas that each batch is centred on, by default its own.
-    A batch larger than N meets images several times, each with its own time and noise.
+    or the empty caption. times: how the random times are drawn. size: height and width of the black canvas that each
+    batch is centred on, by default its own. A batch larger than N meets images several times, each with its own time
+    and noise.
     device: by default batches are made on the CPU, so that one seed gives one run on every device. With a device, the
     images move there once, as uint8, and x0 and eps are made there: nothing large travels in a step, but each kind of
     device draws other noise from the same seed, and other than the CPU's by default. Times and labels stay.
@@ -62,7 +64,7 @@ def batches(
         x0 = to_float(pad_to(images[rows.to(images.device)], *size))
         if flips:
             x0 = random_flip(x0, generator)
-        t = sample_timesteps(schedule, batch, generator)
+        t = times(schedule, batch, generator)
         eps = standard_normal(x0, generator if device is None else _generator_there(x0.device, seed, step))
         if labels is None:
             return x0, t, eps

@@ -8,14 +8,14 @@ import dataclasses
 from dataclasses import dataclass
 
 from ddpm_core.data.dataset import ImageDataset
-from ddpm_core.diffusion.loss import Weighting, uniform, weighting_name
+from ddpm_core.diffusion.loss import Times, Weighting, sample_timesteps, times_name, uniform, weighting_name
 from ddpm_core.diffusion.prediction import EPS, Prediction, V
 from ddpm_core.schedule import Schedule, cosine, linear
 from ddpm_core.training.optimizers import Optimizer, adam, optimizer_name
 from ddpm_core.unet import UNet
 
 COSINE = cosine(1000)
-EARLIER = {"optimizer": "adam"}  # what files of earlier versions do not say: there was no other
+EARLIER = {"optimizer": "adam", "times": "uniform"}  # what files of earlier versions do not say: there was no other
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class TrainingConfig:
     schedule: Schedule = COSINE  # fades evenly at small sizes, where the linear one is noise too early
     predict: Prediction = V  # well-conditioned at both ends of the chain
     weight: Weighting = uniform
+    times: Times = sample_timesteps
     batch: int = 64  # many small steps beat few large ones in a short run
     optimizer: Optimizer = adam
     lr: float = 2e-3  # Adam's; Muon has its own beside it
@@ -98,5 +99,6 @@ def described(config: TrainingConfig) -> dict:
         "schedule": f"T = {config.schedule.T}, betas {beta[1]:.4g} to {beta[-1]:.4g}, in all {beta.sum():.6g}",
         "predict": config.predict.name,
         "weight": weighting_name(config.weight),
+        "times": times_name(config.times),
         "optimizer": optimizer_name(config.optimizer),
     }

@@ -11,7 +11,7 @@ import torch
 from ddpm_core.book import results
 from ddpm_core.cli import main
 from ddpm_core.data import load
-from ddpm_core.diffusion.loss import min_snr
+from ddpm_core.diffusion.loss import logit_normal, min_snr, sample_timesteps
 from ddpm_core.recipes import config, recipes
 from ddpm_core.recipes.recipes import RECIPES, Recipe
 from ddpm_core.storage import checkpoint
@@ -87,12 +87,18 @@ def test_a_recipe_in_plain_values_tells_every_change_apart():
         channels=(8, 24), attention=(1,), blocks=2, patch=2, dropout=0.1, flips=True, predict=config.EPS,
         weight=recipes.described, batch=5, lr=1e-3, ema_decay=0.9, by_class=False, label_drop=0.2, sampler="ddim",
         steps=3, schedule=config.linear(1000), sentences=("a {}",),
-        optimizer=optimizers.muon(0.02),
+        optimizer=optimizers.muon(0.02), times=logit_normal(),
     )  # fmt: skip
     assert changes.keys() == plain.keys()
     for key, value in changes.items():
         now = config.described(replace(SMALL, **{key: value}))
         assert {k for k in plain if plain[k] != now[k]} == {key}
+
+
+def test_ways_to_draw_times_are_told_apart():
+    ways = (sample_timesteps, logit_normal(), logit_normal(0.5, 2))
+    names = [config.described(replace(SMALL, times=times))["times"] for times in ways]
+    assert names == ["uniform", "logit_normal(0.0, 1.0)", "logit_normal(0.5, 2.0)"]
 
 
 def test_weights_that_differ_in_a_number_are_told_apart():
