@@ -3,7 +3,6 @@
 import copy
 import json
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -14,13 +13,11 @@ from torch import Tensor, nn
 from ddpm_core import data, trainer
 from ddpm_core.diffusion import loss
 from ddpm_core.diffusion.model import Model
-from ddpm_core.diffusion.noise import seeded
 from ddpm_core.networks.flops import parameter_count
 from ddpm_core.recipes import TrainingConfig
 from ddpm_core.recipes import config as hyperparameters
-from ddpm_core.schedule import Schedule
 from ddpm_core.storage.files import read_tensors, write_tensors
-from experiments.ch08.variations import VARIATIONS, Times, Training
+from experiments.ch08.variations import VARIATIONS, Training
 from experiments.common import pace
 from experiments.common.results_file import Stopwatch, significant
 
@@ -44,16 +41,6 @@ class Averages:
             torch._foreach_lerp_(self.weights[name], list(net.parameters()), share)
 
 
-def retimed(batch_at: Callable, schedule: Schedule, times: Times, seed: int) -> Callable:
-    """The same pictures and noise at times drawn another way."""
-
-    def at(step: int) -> tuple[Tensor, ...]:
-        x0, t, *rest = batch_at(step)
-        return x0, times(schedule, len(t), seeded(seed, step, 4)), *rest
-
-    return at
-
-
 def trained(known: data.ImageDataset, training: Training, folder: Path) -> "Trained":
     """What the training leaves; a file keeps it."""
     how, path = training.config(), folder / f"{training.file}.safetensors"
@@ -72,10 +59,8 @@ def taken(known: data.ImageDataset, training: Training, net: nn.Module) -> tuple
     state = trainer.start(net, optimizer=how.optimizer, lr=how.lr, ema_decay=how.ema_decay, device="cpu")
     batch_at = data.batches(
         known.images, how.schedule, batch=how.batch, seed=training.seed, labels=known.labels,
-        label_drop=how.label_drop, no_label=known.num_classes, flips=how.flips,
+        label_drop=how.label_drop, no_label=known.num_classes, flips=how.flips, times=how.times,
     )  # fmt: skip
-    if variation.times is not loss.sample_timesteps:
-        batch_at = retimed(batch_at, how.schedule, variation.times, training.seed)
     objective = loss.objective(how.schedule, how.predict, how.weight)
     run = trainer.run(state, batch_at, objective, steps=training.steps, report_every=1, decay=variation.decay)
     averages, spent, losses = Averages(MEMORIES, state.net), 0.0, deque(maxlen=100)
