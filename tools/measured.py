@@ -22,7 +22,7 @@ def of_runs(results: dict) -> str:
     """From experiments/ch00/digits.py: means over its runs."""
     held_out, real = [run["held_out"] for run in results["runs"]], results["real"]
     recognised, distance = (statistics.mean(run[key] for run in held_out) for key in ("recognised", "frechet"))
-    minutes = statistics.mean(run["training_loop_seconds"] for run in results["runs"]) / 60
+    minutes = statistics.mean(run["train_seconds"] for run in results["runs"]) / 60
     return (
         f"{minutes:.1f} minutes; {recognised:.3f} recognised (real {real['recognised']:.3f}), "
         f"Fréchet distance {distance:.2f} (real {real['frechet']:.2f}); {len(held_out)} runs"

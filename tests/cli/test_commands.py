@@ -204,7 +204,7 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path, capsys):
         (["--seed", "1"], "seed"),
         (["--lr", "0.1"], "lr"),
         (["--only", "3"], "data_sha256|only"),
-        (["--optimizer", "muon"], "optimizer to resume it, which is 'adam'"),
+        (["--optimizer", "adam"], r"optimizer to resume it, which is 'muon\(0\.02\)', but got 'adam'"),
     ],
 )
 def test_a_run_is_resumed_as_it_began_or_not_at_all(changed, word, tmp_path, capsys):

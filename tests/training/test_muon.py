@@ -464,8 +464,8 @@ def test_a_run_whose_gradients_overflow_is_the_run_whose_gradients_do_not():
 
 
 def test_a_recipe_names_its_optimiser():
-    digits = config.DIGITS
-    assert config.described(digits)["optimizer"] == "adam"
+    assert config.described(config.DIGITS)["optimizer"] == "muon(0.02)"
+    assert config.described(config.CIFAR10)["optimizer"] == "adam"  # as in the paper
     assert [optimizers.optimizer_name(o) for o in (optimizers.adam, muon(), muon(1))] == [
         "adam", "muon(0.02)", "muon(1.0)",
     ]  # fmt: skip
