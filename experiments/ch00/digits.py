@@ -1,13 +1,15 @@
 """Chapter 0: five runs on the digits, as a reader would start them, judged by two classifiers of real digits.
 
 python -m experiments.ch00.digits [--seeds 0 1 2 3 4]
+
+Each is kept in runs/digits, so that the whole can be stopped and gone on with.
 """
 
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,7 @@ from ddpm_core.evaluation import classifier, metrics
 from ddpm_core.networks.flops import parameter_count
 from ddpm_core.storage import checkpoint
 from experiments.common.results_file import Stopwatch, write
-from experiments.common.settings import Folders, command_line, parsed
+from experiments.common.settings import Folders, cached, command_line, parsed
 
 MEASURED = """
 import resource, sys
@@ -84,6 +86,7 @@ def flat(images: torch.Tensor) -> np.ndarray:
 
 def one_run(seed: int, folder: Path, everything: Jury, fair: Jury, settings: Settings) -> dict:
     """Train and draw as a reader would; the checkpoint is left in the folder."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
     npz = folder.with_suffix(".npz")
     train = ["train", "--recipe", "digits", "--seed", str(seed), "--out", str(folder), *settings.more]
     sample = ["sample", str(folder), "--n", str(settings.samples), "--steps", "20", "--seed", "1", "--out", str(npz)]
@@ -110,9 +113,12 @@ def main(arguments: list[str] | None = None, settings: Settings = BOOK) -> None:
     order = torch.randperm(len(digits), generator=torch.Generator().manual_seed(0))
     known, held = digits.take(order[: -settings.samples]), digits.take(order[-settings.samples :])
     juries = jury_of(digits, settings.judging), jury_of(known, settings.judging)
-    with tempfile.TemporaryDirectory() as folder:
-        runs = [one_run(seed, Path(folder) / str(seed), *juries, settings) for seed in settings.seeds]
-        trained = checkpoint.load(Path(folder) / str(settings.seeds[-1]))
+    folder = settings.runs / "digits"
+    runs = [
+        cached(folder / f"{seed}.json", partial(one_run, seed, folder / str(seed), *juries, settings))
+        for seed in settings.seeds
+    ]
+    trained = checkpoint.load(folder / str(settings.seeds[-1]))
     results = {
         "runs": runs,
         "steps": trained.about["trained_steps"],
