@@ -1,6 +1,6 @@
-"""Chapter 0: five runs on the digits, as a reader would start them, judged by two classifiers of real digits.
+"""Chapter 0: three runs on the digits, as a reader would start them, judged by two classifiers of real digits.
 
-python -m experiments.ch00.digits [--seeds 0 1 2 3 4]
+python -m experiments.ch00.digits [--seeds 0 1 2]
 
 Each is kept in runs/digits, so that the whole can be stopped and gone on with.
 """
@@ -48,7 +48,7 @@ class Settings(Folders):
     """samples: digits drawn by each run, and held out; judging: steps of the classifier. more: further words for the
     training; command: carries out the words of `python -m ddpm_core`."""
 
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    seeds: tuple[int, ...] = (0, 1, 2)
     samples: int = 720
     judging: int = 600
     more: tuple[str, ...] = ()
