@@ -131,7 +131,8 @@ def main(arguments: list[str] | None = None, settings: Settings = BOOK) -> None:
         "of them; real: the 720 real digits that these have not seen",
     }
     recipe = evaluate.recipe_of(trained.about)
-    write("digits", results, clock, digits.sha256, recipe=recipe, folder=settings.results)
+    minutes = sum(run["train_seconds"] + run["sample_seconds"] for run in runs) / 60
+    write("digits", results, clock, digits.sha256, minutes=minutes, recipe=recipe, folder=settings.results)
 
 
 if __name__ == "__main__":

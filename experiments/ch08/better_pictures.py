@@ -29,6 +29,10 @@ from experiments.common.results_file import Stopwatch, significant, spread, writ
 from experiments.common.settings import Folders, cached, command_line, parsed
 
 LOG_SNR = range(-8, 7, 2)
+PLAN = (
+    Block("digits", 400, ("adam", "muon", "muon, logit-normal times"), seeds=(0, 1)),
+    Block("digits", 400, ("muon, eps", "muon, rate falls late", "muon, two blocks a level")),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +48,7 @@ class Settings(Folders):
     judging: dict[str, int] = field(default_factory=lambda: {"digits": 600, "fashion32": 3500})
     samplers: Calls = SOLVER
     looked_into: tuple[str, ...] = ("adam", "muon")  # variations whose averages are compared, of seed 0
-    plan: tuple[Block, ...] = ()
+    plan: tuple[Block, ...] = PLAN
 
     @property
     def kept(self) -> Path:
@@ -182,9 +186,10 @@ def main(arguments: list[str] | None = None, settings: Settings = BOOK) -> None:
     runs = [measured(worlds[training.recipe], training, samplers, settings) for training, samplers in plan]
     if settings.only:
         return
+    judged_in = dict.fromkeys(training.recipe for training, samplers in plan if samplers)
     results = {
         "rows": summary(runs), "runs": runs, "log_snr": list(LOG_SNR),
-        "real": {recipe: real(w, settings.samples[recipe]) for recipe, w in worlds.items()},
+        "real": {recipe: real(worlds[recipe], settings.samples[recipe]) for recipe in judged_in},
         "samples": settings.samples, "priced": settings.priced, "held_out": settings.held_out,
         "data_sha256": {recipe: w.known.sha256 for recipe, w in worlds.items()},
         "note": "rows: recipe -> steps -> variation, each figure as [mean, standard deviation over the seeds]; a "
