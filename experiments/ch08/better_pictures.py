@@ -132,7 +132,8 @@ def measured(w: World, training: Training, samplers: Calls, settings: Settings) 
 
     def averages() -> dict:
         models = {average: made.model(how, size, average) for average in MEMORIES}
-        return {a: {**priced(m), **drawn(w, m, *samplers[0], n)} for a, m in models.items()}
+        pictures = {a: drawn(w, m, *samplers[0], n) if samplers else {} for a, m in models.items()}
+        return {a: {**priced(m), **pictures[a]} for a, m in models.items()}
 
     model = made.model(how, size)
     found = {**asdict(training), "config": hyperparameters.described(how), **made.about}
@@ -140,7 +141,7 @@ def measured(w: World, training: Training, samplers: Calls, settings: Settings) 
     for name, steps in samplers:
         file = kept / f"{training.file}-{name}-{steps}.json"
         found["samplers"][f"{name} {steps}"] = cached(file, partial(drawn, w, model, name, steps, n))
-    if samplers and training.variation in settings.looked_into and training.seed == 0:
+    if training.variation in settings.looked_into and training.seed == 0:
         found["averages"] = cached(kept / f"{training.file}-averages.json", averages)
     print({key: value for key, value in found.items() if key != "config"}, flush=True)
     return found
