@@ -30,8 +30,12 @@ from experiments.common.settings import Folders, cached, command_line, parsed
 
 LOG_SNR = range(-8, 7, 2)
 PLAN = (
-    Block("digits", 400, ("adam", "muon", "muon, logit-normal times"), seeds=(0, 1)),
-    Block("digits", 400, ("muon, eps", "muon, rate falls late", "muon, two blocks a level")),
+    Block("digits", 400, ("adam", "muon"), seeds=(0, 1)),
+    Block(
+        "digits",
+        400,
+        ("muon, logit-normal times", "muon, eps", "muon, rate falls late", "muon, two blocks a level"),
+    ),  # fmt: skip
 )
 
 
