@@ -35,7 +35,7 @@ PLAN = (
         "digits",
         400,
         ("muon, logit-normal times", "muon, eps", "muon, rate falls late", "muon, two blocks a level"),
-    ),  # fmt: skip
+    ),
 )
 
 
@@ -206,8 +206,8 @@ def main(arguments: list[str] | None = None, settings: Settings = BOOK) -> None:
         "judged by the first sampler; real: as many held-out pictures as `samples`, or all",
     }  # fmt: skip
     minutes = sum(run["minutes_of_processor"] for run in runs)
-    garments = worlds["fashion32"].known.sha256 if "fashion32" in worlds else None
-    write("better_pictures", results, clock, garments, minutes=minutes, folder=settings.results)
+    *_, last = worlds.values()
+    write("better_pictures", results, clock, last.known.sha256, minutes=minutes, folder=settings.results)
 
 
 if __name__ == "__main__":
