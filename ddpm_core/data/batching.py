@@ -6,8 +6,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ddpm_core.data.times import Times
 from ddpm_core.data.transforms import pad_to, random_flip
-from ddpm_core.diffusion.loss import Times, sample_timesteps
+from ddpm_core.diffusion.loss import sample_timesteps
 from ddpm_core.diffusion.noise import seeded, standard_normal
 from ddpm_core.diffusion.pixels import to_float
 from ddpm_core.networks.conditioning import PAD

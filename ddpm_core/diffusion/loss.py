@@ -17,7 +17,6 @@ from ddpm_core.diffusion.prediction import EPS, Network, Prediction
 from ddpm_core.schedule import Schedule, at
 
 Weighting = Callable[[Schedule, Tensor, Prediction], Tensor]
-Times = Callable[[Schedule, int, torch.Generator], Tensor]  # n random times in 1..T, as `sample_timesteps` draws them
 
 
 def uniform(schedule: Schedule, t: Tensor, predict: Prediction) -> Tensor:
@@ -86,41 +85,9 @@ def sample_timesteps(schedule: Schedule, n: int, generator: torch.Generator) -> 
 
     The same expectation as independent draws with less scatter.  [Kingma 2021, low-discrepancy sampler]
     """
-    return _times(schedule, _spread(n, generator), generator)
-
-
-@dataclass(frozen=True)
-class logit_normal:
-    """n times in 1..T, most in the middle of the chain: ln( u / (1 - u) ) of their share u = t / T is normal.
-
-    Spread over the batch like uniform ones. The loss at t then counts as if its weight were the density of u at t / T,
-    and where that is large more times are seen.   [Esser 2024, Section 3.1; chapter 8]
-    """
-
-    mean: float = 0.0
-    std: float = 1.0
-
-    def __call__(self, schedule: Schedule, n: int, generator: torch.Generator) -> Tensor:
-        normal = torch.special.ndtri(_spread(n, generator))
-        return _times(schedule, torch.sigmoid(self.mean + self.std * normal), generator)
-
-
-def times_name(times: Times) -> str:
-    """How times are drawn, as results files and checkpoints name it: "uniform", "logit_normal(0.0, 1.0)"."""
-    if isinstance(times, logit_normal):
-        return f"logit_normal({float(times.mean)}, {float(times.std)})"
-    return "uniform" if times is sample_timesteps else times.__qualname__
-
-
-def _spread(n: int, generator: torch.Generator) -> Tensor:
-    """n numbers in [0, 1), rising, each uniform by itself: one from each n-th."""
-    return (torch.arange(n, dtype=torch.float64) + torch.rand(1, generator=generator, dtype=torch.float64)) / n
-
-
-def _times(schedule: Schedule, share: Tensor, generator: torch.Generator) -> Tensor:
-    """The times that lie at these shares of the chain, shuffled."""
-    t = (share * schedule.T).long().clamp(max=schedule.T - 1) + 1
-    return t[torch.randperm(len(t), generator=generator)]
+    u = (torch.arange(n, dtype=torch.float64) + torch.rand(1, generator=generator, dtype=torch.float64)) / n
+    t = (u * schedule.T).long().clamp(max=schedule.T - 1) + 1
+    return t[torch.randperm(n, generator=generator)]
 
 
 def objective(schedule: Schedule, predict: Prediction, weight: Weighting = uniform) -> Callable[..., Tensor]:

@@ -8,15 +8,8 @@ import dataclasses
 from dataclasses import dataclass
 
 from ddpm_core.data.dataset import ImageDataset
-from ddpm_core.diffusion.loss import (
-    Times,
-    Weighting,
-    logit_normal,
-    sample_timesteps,
-    times_name,
-    uniform,
-    weighting_name,
-)
+from ddpm_core.data.times import Times, logit_normal, times_name
+from ddpm_core.diffusion.loss import Weighting, sample_timesteps, uniform, weighting_name
 from ddpm_core.diffusion.prediction import EPS, Prediction, V
 from ddpm_core.schedule import Schedule, cosine, linear
 from ddpm_core.training.optimizers import Optimizer, adam, muon, optimizer_name

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from ddpm_core import trainer
-from ddpm_core.diffusion.loss import logit_normal, min_snr, sample_timesteps
+from ddpm_core.data.times import logit_normal
+from ddpm_core.diffusion.loss import min_snr, sample_timesteps
 from ddpm_core.diffusion.prediction import EPS
 from ddpm_core.recipes import RECIPES, TrainingConfig
 from ddpm_core.training.optimizers import adam, muon

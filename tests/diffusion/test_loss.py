@@ -10,7 +10,7 @@ from scipy.stats import chi2
 from ddpm_core.book.widgets import edit_weighting
 from ddpm_core.diffusion.elbo import L_t
 from ddpm_core.diffusion.gaussian import q_sample, x0_from_eps
-from ddpm_core.diffusion.loss import logit_normal, sample_timesteps, training_loss, vlb
+from ddpm_core.diffusion.loss import sample_timesteps, training_loss, vlb
 from ddpm_core.diffusion.prediction import EPS, MEAN, X0, V
 from ddpm_core.diffusion.variance import beta_tilde
 from ddpm_core.schedule import cosine, linear
@@ -121,25 +121,6 @@ def test_drawn_times_are_shuffled_and_repeatable():
     draw = [sample_timesteps(linear(1000), 64, torch.Generator().manual_seed(s)) for s in (3, 3, 4)]
     assert torch.equal(draw[0], draw[1]) and not torch.equal(draw[0], draw[2])
     assert not torch.equal(draw[0], draw[0].sort().values)
-
-
-@pytest.mark.parametrize(("mean", "std"), [(0.0, 1.0), (-1.0, 0.5)])
-def test_the_logit_of_a_logit_normal_time_is_normal(mean, std):
-    """T is large, so that whole numbers hide little of it."""
-    t = logit_normal(mean, std)(linear(100_000), 20_000, torch.Generator().manual_seed(0)).double() / 100_000
-    logit = (t / (1 - t)).log()
-    levels = torch.tensor([0.01, 0.1, 0.5, 0.9, 0.99], dtype=torch.float64)
-    assert torch.allclose(logit.quantile(levels), mean + std * torch.special.ndtri(levels), atol=0.01)
-
-
-def test_logit_normal_times_are_times_spread_shuffled_and_repeatable():
-    ways = logit_normal(0.0, 30.0), logit_normal()
-    for times in ways:
-        draws = [times(linear(50), 64, torch.Generator().manual_seed(seed)) for seed in (3, 3, 4)]
-        assert draws[0].dtype == torch.long and draws[0].min() >= 1 and draws[0].max() <= 50
-        assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[0].sort().values)
-    counts = torch.stack([(ways[1](linear(50), 64, torch.Generator().manual_seed(s)) <= 25).sum() for s in range(50)])
-    assert (counts - 32).abs().max() <= 1  # one from each 64th of the distribution
 
 
 # ---- what the simplified loss leaves out ------------------------------------------------------------------------

@@ -11,7 +11,8 @@ import torch
 from ddpm_core.book import results
 from ddpm_core.cli import main
 from ddpm_core.data import load
-from ddpm_core.diffusion.loss import logit_normal, min_snr, sample_timesteps
+from ddpm_core.data.times import logit_normal
+from ddpm_core.diffusion.loss import min_snr, sample_timesteps
 from ddpm_core.recipes import config, recipes
 from ddpm_core.recipes.recipes import RECIPES, Recipe
 from ddpm_core.storage import checkpoint
