@@ -28,7 +28,7 @@ from ddpm_core.sampler import ancestral, final
 from ddpm_core.schedule import cosine, linear
 from ddpm_core.storage import checkpoint
 from ddpm_core.storage.files import read_tensors, write_tensors
-from ddpm_core.training import state
+from ddpm_core.training import optimizers, state
 from ddpm_core.unet import UNet
 
 
@@ -256,13 +256,19 @@ def test_a_run_is_resumed_with_its_own_schedule_and_prediction(tmp_path, capsys,
     assert {p.name: p.read_bytes() for p in out.iterdir()} == before
 
 
-def test_a_checkpoint_of_an_earlier_version_is_resumed(tmp_path):
+def test_a_checkpoint_of_an_earlier_version_is_resumed(tmp_path, monkeypatch):
+    """It was trained by Adam at uniform times, as all were then, and does not say so."""
+    monkeypatch.setattr(
+        config, "DIGITS", replace(config.DIGITS, optimizer=optimizers.adam, times=loss.sample_timesteps)
+    )
     out = tmp_path / "digits"
     interrupted_after(2, out)
     tensors, header = read_tensors(out / "model.safetensors")
     description = json.loads(header["description"])
     for key in ("resident", "processes", "mixed_precision"):
         del description["about"][key]
+    for key in ("optimizer", "times"):
+        del description["about"]["settings"][key]
     write_tensors(out / "model.safetensors", tensors, {"description": json.dumps(description)})
     tensors, header = read_tensors(out / "training.safetensors")
     progress = json.loads(header["progress"])
