@@ -36,6 +36,7 @@ PLAN = (
         400,
         ("muon, logit-normal times", "muon, eps", "muon, rate falls late", "muon, two blocks a level"),
     ),
+    Block("fashion32", 2400, ("muon",), samplers=()),
 )
 
 
