@@ -29,7 +29,7 @@ def clock(schedule: Schedule) -> Tensor:
 
 
 def noise_level(schedule: Schedule) -> Tensor:
-    """sqrt((1 - alpha_bar_t) / alpha_bar_t), 1 / sqrt(SNR): the clock by which x_t / sqrt(alpha_bar_t) moves at eps_hat.
+    """sqrt((1 - alpha_bar_t) / alpha_bar_t), 1 / sqrt(SNR): the clock by which x_t / sqrt(alpha_bar_t) moves at eps.
 
     [Song 2021, Eq. 14; Karras 2022; chapter 10, Eq. 10.10; chapter 14, Eq. 14.12]
     """
@@ -62,7 +62,7 @@ def euler_maruyama(
 ) -> Steps:  # fmt: skip
     """`backward_step` along falling `times`: yields (t, x_t) for each. Raises ValueError for a negative noise.
 
-    [Song 2021 (SDE), Appendix D; chapter 14, Eq. 14.8]
+    [Song 2021 (SDE), Section 4.1; chapter 14, Eq. 14.8]
     """
     if not noise >= 0:
         raise ValueError(f"need an amount of noise of at least 0, but got {noise}.")
@@ -136,7 +136,7 @@ def log_likelihood(score: Score, schedule: Schedule, x: Tensor, times: Sequence[
 
 
 def _one_way(T: int, times: Sequence[int], falling: bool | None = None) -> list[int]:
-    """The times as whole numbers. Raises ValueError unless they lie in 0..T and all go one way, or the one asked for."""
+    """The times as whole numbers. Raises ValueError unless they lie in 0..T and go one way, or the one asked for."""
     road = [int(t) for t in times]
     down, up = (all(a > b for a, b in pairwise(way)) for way in (road, road[::-1]))
     right = (down or up) if falling is None else (down if falling else up)

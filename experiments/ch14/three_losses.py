@@ -164,8 +164,8 @@ def main(arguments: list[str] | None = None, settings: Settings = BOOK) -> None:
         "drawn": settings.drawn,
         "batch": settings.batch,
         "note": "excess: E |x0_hat - E[x_0|x_t]|^2, mean over coordinates and over log-SNR -6..6; distance: energy "
-        "distance of points drawn by DDIM, at the same noise levels, to the spiral; floor: that of the spiral's own points; "
-        "[mean, standard deviation over the seeds]; seconds of one core's training",
+        "distance of points drawn by DDIM, at the same noise levels, to the spiral; floor: that of the spiral's own "
+        "points; [mean, standard deviation over the seeds]; seconds of one core's training",
     }
     minutes = sum(list(run["looks"].values())[-1]["seconds"] for run in runs) / 60
     write("three_losses", results, clock, minutes=minutes, folder=settings.results)
