@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from ddpm_core.diffusion.flow import Velocity
-from ddpm_core.diffusion.gaussian import same_shape
+from ddpm_core.diffusion.gaussian import eps_from_x0, same_shape
 from ddpm_core.diffusion.noise import Generator, standard_normal
+from ddpm_core.diffusion.prediction import Denoise
 from ddpm_core.diffusion.score import Score
 from ddpm_core.diffusion.timesteps import Steps
 from ddpm_core.schedule import Schedule, at
@@ -31,7 +32,7 @@ def clock(schedule: Schedule) -> Tensor:
 def noise_level(schedule: Schedule) -> Tensor:
     """sqrt((1 - alpha_bar_t) / alpha_bar_t), 1 / sqrt(SNR): the clock by which x_t / sqrt(alpha_bar_t) moves at eps.
 
-    [Song 2021, Eq. 14; Karras 2022; chapter 10, Eq. 10.10; chapter 14, Eq. 14.12]
+    [Song 2021, Eq. 14; Karras 2022; chapter 10, Eq. 10.10; chapter 14, Eq. 14.13]
     """
     return (1 / schedule.alpha_bar - 1).sqrt()
 
@@ -83,13 +84,26 @@ def probability_flow(score: Score) -> Velocity:
     return lambda x, t: -(x + score(x, t)) / 2
 
 
+def stretched_flow(denoise: Denoise, schedule: Schedule) -> Velocity:
+    """dx'/d noise_level = eps_hat, the same flow for x' = x_t / sqrt(alpha_bar_t): a network's guess is its slope.
+
+    [Song 2021, Eq. 14; Karras 2022, Eq. 3; chapter 14, Eq. 14.13]
+    """
+
+    def slope(stretched: Tensor, t: Tensor) -> Tensor:
+        x_t = at(schedule.alpha_bar, t, like=stretched).sqrt() * stretched
+        return eps_from_x0(schedule, x_t, t, denoise(x_t, t))
+
+    return slope
+
+
 @torch.no_grad()
 def heun(velocity: Velocity, clock: Tensor, x: Tensor, times: Sequence[int]) -> Steps:
     """Heun's method along `times` that rise or fall: yields (t, x_t).  Two calls of the velocity a step:
 
     x' = x + h v(x, t),  x_next = x + h/2 (v(x, t) + v(x', t_next)),  h = clock[t_next] - clock[t];
     a step to t = 0, where a network has no answer, ends with x'. The error falls as h^2.
-    [Karras 2022, Algorithm 1; chapter 14, Eq. 14.13]
+    [Karras 2022, Algorithm 1; chapter 14, Eq. 14.12]
     """
     times = _one_way(len(clock) - 1, times)
     yield times[0], x
