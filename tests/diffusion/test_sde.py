@@ -128,7 +128,9 @@ def test_heun_agrees_by_every_clock():
     s, x_T = LINEAR, torch.randn(20, 2, generator=seeded(4), dtype=torch.float64)
 
     by_u = sde.heun(sde.probability_flow(exact(PLANE, s)), sde.clock(s), x_T, range(1024, -1, -1))
-    by_level = sde.heun(sde.stretched_flow(PLANE.denoiser(s), s), sde.noise_level(s), x_T / s.alpha_bar[-1].sqrt(), range(1024, -1, -1))
+    by_level = sde.heun(
+        sde.stretched_flow(PLANE.denoiser(s), s), sde.noise_level(s), x_T / s.alpha_bar[-1].sqrt(), range(1024, -1, -1)
+    )
     assert (sampler.final(by_u) - sampler.final(by_level)).abs().max() < 1e-3
 
 

@@ -56,8 +56,7 @@ WRONG = {
     ],
     "14.3": [
         ("small", "should be a number"),
-        (priced("long").abs().mean(), "the long schedule"),
-        (priced("paper").abs().mean(), "all of the paper's"),
+        (priced("paper").abs().mean(), "that ends in noise"),
         (priced("short").mean(), "with their signs"),
         (priced("short").abs().max(), "the largest error"),
         (priced("short").abs().mean() / math.log(2), "in bits"),
