@@ -62,7 +62,7 @@ class Settings(Folders):
 
     seeds: tuple[int, ...] = (0, 1, 2)
     ways: tuple[str, ...] = tuple(WAYS)
-    looks: tuple[int, ...] = (100, 200, 400, 800, 1600, 3200)
+    looks: tuple[int, ...] = (100, 200, 400, 800, 1600)
     batch: int = 256
     calls: int = 50
     drawn: int = 2000

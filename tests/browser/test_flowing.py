@@ -51,9 +51,10 @@ def test_arrows_are_the_field(bare_page, figure, t, reading):
     needles = numbers(page, ".arrows").reshape(-1, 6)
     foot, tip = (needles[:, :2] + needles[:, 4:]) / 2, needles[:, 2:4]
     wanted = figure.frame(t, reading.split(" ")[1]).numpy()
-    longest = np.hypot(*wanted.T).max()
+    sizes = np.hypot(*wanted.T)[:, None]
+    longest = sizes.max()
     assert np.abs(foot / [60, -60] - grid().numpy()).max() < 1e-3
-    assert np.abs((tip - foot) / [1, -1] - 0.95 * 27 * wanted / longest).max() < 0.05
+    assert np.abs((tip - foot) / [1, -1] - 0.95 * 27 * wanted / np.sqrt(sizes * longest)).max() < 0.05
     assert float(page.locator(".longest").inner_text()) == pytest.approx(longest, rel=0.01)
     assert (
         page.locator(".time").inner_text()

@@ -49,7 +49,7 @@ const show = () => {
   }
   draw(".arrows", arrows.map(([x, y, u, v]) => { // a needle: wide where it stands, sharp where it points
     const size = Math.hypot(u, v) || 1, a = UNIT * x, b = -UNIT * y, p = 2.6 * v / size, q = 2.6 * u / size;
-    const scale = 0.95 * CELL / longest;
+    const scale = 0.95 * CELL * Math.sqrt(size / longest) / size; // lengths by their roots, so that short ones are seen
     return `M${[a + p, b + q, a + scale * u, b - scale * v, a - p, b - q].map(n => n.toFixed(2)).join(" ")}Z`;
   }).join(""));
   const places = Array.from(points, (x, i) => (i % 2 ? -UNIT : UNIT) * x);
