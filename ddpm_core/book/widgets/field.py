@@ -20,9 +20,10 @@ def vector_field(
     """Points that walk between noise and data in the exact field of a mixture, while a reader turns noise up or down.
 
     Arrows show the field at time t in one of three readings: the mean noise, the score, or the velocity (x + score) / 2
-    by which the flow leads back; needles are as long as the root of it. A step from t to t - 1 is DDIM's with eta from a slider, one from t to t + 1 keeps the
-    density as well: with 0 it goes back on the same curve, with 1 it is the chain's own. `opens` is the first t shown,
-    reached without noise; by default T / 4. `.frame(t, reading)` gives the arrows, (169, 2), column by column.
+    by which the flow leads back; needles are as long as the root of it. A step from t to t - 1 is DDIM's with eta from
+    a slider, one from t to t + 1 keeps the density as well: with 0 it goes back on the same curve, with 1 it is the
+    chain's own. `opens` is the first t shown, reached without noise; by default T / 4. `.frame(t, reading)` gives the
+    arrows, (169, 2), column by column.
     Raises ValueError unless the world is one of round Gaussians of one width in the plane, and for other times.
     [chapter 14, Eqs. 14.3, 14.8 and 14.9]
     """
