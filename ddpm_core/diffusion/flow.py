@@ -37,6 +37,21 @@ def velocity(x0: Tensor, eps: Tensor) -> Tensor:
     return eps - x0
 
 
+def flow_matching(sigma: Tensor) -> Callable[..., Tensor]:
+    """E || eps - x_0 - net(x_t, t) ||^2 on the straight path: (net, x0, t, eps) -> a scalar, the mean over numbers.
+
+    The mean velocity given x_t has the least of it. t in 1..T.   [Lipman 2022; Liu 2022; chapter 14, Eq. 14.16]
+    """
+
+    def loss(net: Velocity, x0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
+        x_t = interpolate(sigma, x0, t, eps)
+        output = net(x_t, t)
+        same_shape("x_t", x_t, "the network's output", output)
+        return (velocity(x0, eps) - output).square().mean()
+
+    return loss
+
+
 def x0_from_velocity(sigma: Tensor, v: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
     """x_0 = x_t - sigma_t v: walk back to the picture at once.   [chapter 16, Eq. 16.4]"""
     return x_t - at(sigma, t, like=x_t) * v

@@ -38,6 +38,23 @@ def uniform_log_snr(schedule: Schedule, steps: int) -> list[int]:
     return _apart([schedule.T, *nearest, 0])
 
 
+def karras(schedule: Schedule, steps: int, rho: float = 7.0, low: float = 0.002, high: float = 80.0) -> list[int]:
+    """steps + 1 times from T down to 0, whose noise levels 1 / sqrt(SNR) fall evenly in their rho-th root.
+
+    The levels run from `high` to `low`, or as far as the schedule goes; each becomes the whole time nearest to it, the
+    noisiest becomes T, and the last step leads to 0. ValueError for more steps than times and for a rho below 1.
+    [Karras 2022, Eq. 5; chapter 14, Eq. 14.14]
+    """
+    _enough(schedule, steps)
+    if not rho >= 1:
+        raise ValueError(f"need rho of at least 1, but got {rho}.")
+    level = (1 / schedule.alpha_bar - 1).sqrt()
+    ends = [min(high, float(level[-1])) ** (1 / rho), max(low, float(level[1])) ** (1 / rho)]
+    levels = torch.linspace(*ends, steps, dtype=torch.float64)[1:] ** rho
+    nearest = [1 + int((level[1:].log() - x.log()).abs().argmin()) for x in levels]
+    return _apart([schedule.T, *nearest, 0])
+
+
 def _enough(schedule: Schedule, steps: int) -> None:
     if not 1 <= steps <= schedule.T:
         raise ValueError(f"need between 1 and T = {schedule.T} steps, but got {steps}.")

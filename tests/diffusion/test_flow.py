@@ -7,8 +7,9 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
 from ddpm_core import schedule
-from ddpm_core.diffusion import flow
-from ddpm_core.diffusion.gaussian import q_sample
+from ddpm_core.diffusion import flow, prediction
+from ddpm_core.diffusion.gaussian import eps_from_x0, q_sample
+from ddpm_core.diffusion.noise import seeded
 from ddpm_core.diffusion.timesteps import uniform
 from ddpm_core.sampler import ddim, ddim_step, final
 
@@ -236,3 +237,41 @@ def test_the_absolute_error_follows_the_majority(normal):
             miss[name] = flow.euler_step(sigma, v, x_t, now, now - 1) - following
         assert min(miss, key=lambda name: miss[name].abs().mean()) == "majority"
         assert min(miss, key=lambda name: (miss[name] ** 2).mean()) == "mean"
+
+
+def test_flow_matching_is_least_for_the_mean_velocity():
+    """Its loss splits: what the mean velocity leaves, plus the distance from it."""
+    sigma, n = flow.linear_path(10), 200_000
+    x0 = torch.where(torch.rand(n, 1, generator=seeded(0)) < 0.3, 1.0, -1.0).double()
+    eps, t = torch.randn(n, 1, generator=seeded(1), dtype=torch.float64), torch.full((n,), 6)
+
+    def mean(x_t, t):
+        """Bayes' rule for two pictures: E[eps - x_0 | x_t]."""
+        a = sigma[t][:, None]
+        light = torch.sigmoid(math.log(3 / 7) + 2 * (1 - a) * x_t / a**2)
+        return flow.velocity_from_x0(sigma, 2 * light - 1, x_t, t)
+
+    loss = flow.flow_matching(sigma)
+    least = loss(mean, x0, t, eps)
+    for shift in (0.1, 0.5):
+        assert abs(loss(lambda x, t, s=shift: mean(x, t) + s, x0, t, eps) - least - shift**2) < 0.02
+    with pytest.raises(ValueError, match="the network's output"):
+        loss(lambda x, t: x[:, 0], x0, t, eps)
+
+
+def test_three_losses_are_one_regression_with_three_weights():
+    """An error of x0_hat counts r^2 for the noise, r^2 + 1 for v, (r + 1)^2 on the straight path, r^2 = SNR."""
+    sigma = flow.linear_path(10)
+    kept = flow.alpha_bar(sigma)
+    chain = schedule.from_betas(1 - kept[1:10] / kept[:9])
+    x0, eps = (torch.randn(9, 1, generator=seeded(k), dtype=torch.float64) for k in (2, 3))
+    t = torch.arange(1, 10)
+    r = chain.snr[t].sqrt()[:, None]
+    wrong, x_t = x0 + 0.3, q_sample(chain, x0, t, eps)
+    for predict, weight in ((prediction.EPS, r**2), (prediction.V, r**2 + 1)):
+        guess = eps_from_x0(chain, x_t, t, wrong)
+        off = predict.target(chain, wrong, x_t, t, guess) - predict.target(chain, x0, x_t, t, eps)
+        assert torch.allclose(off**2, weight * 0.3**2)
+    x_t = flow.interpolate(sigma, x0, t, eps)
+    off = flow.velocity_from_x0(sigma, wrong, x_t, t) - flow.velocity(x0, eps)
+    assert torch.allclose(off**2, (r + 1) ** 2 * 0.3**2)

@@ -41,3 +41,27 @@ def test_the_log_snr_rises_in_even_steps_up_to_that_of_the_first_time(schedule):
 def test_more_steps_than_times_are_refused(way, steps):
     with pytest.raises(ValueError, match=f"between 1 and T = 60 steps, but got {steps}"):
         way(cosine(60), steps)
+
+
+def test_karras_times_fall_evenly_in_the_seventh_root_of_the_noise_level():
+    s = linear(100_000, 1e-7, 4e-4)  # so fine that rounding to whole times hardly shows
+    level = (1 / s.alpha_bar - 1).sqrt()
+    times = timesteps.karras(s, 10)
+    assert times[0] == s.T and times[-1] == 0 and len(times) == 11
+    ends = [min(80.0, float(level[-1])), max(0.002, float(level[1]))]
+    right = [(ends[0] ** (1 / 7) + k / 9 * (ends[1] ** (1 / 7) - ends[0] ** (1 / 7))) ** 7 for k in range(1, 10)]
+    assert level[times[1:-1]].tolist() == pytest.approx(right, rel=0.05)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 10, 100])
+def test_karras_times_are_all_different(steps):
+    times = timesteps.karras(cosine(100), steps)
+    assert len(times) == steps + 1 and times == sorted(set(times), reverse=True)
+    assert times[0] == 100 and times[-1] == 0
+
+
+def test_karras_times_need_a_root():
+    with pytest.raises(ValueError, match="need rho of at least 1"):
+        timesteps.karras(cosine(100), 5, rho=0.5)
+    with pytest.raises(ValueError, match="between 1 and T"):
+        timesteps.karras(cosine(100), 101)

@@ -222,6 +222,12 @@ def test_clinic(tiny, tmp_path):
     assert runs["sound"]["frechet"] != runs["noise in the last step"]["frechet"]
 
 
+def test_three_losses(tiny, tmp_path):
+    found = tiny("ch14.three_losses", "--seeds", "0", ways=("v", "flow"), looks=(2, 4), batch=8, drawn=20)
+    assert found["rows"]["flow"].keys() == {"2", "4"} and found["rows"]["v"]["4"]["excess"][1] is None
+    assert {path.name for path in (tmp_path / "runs" / "three_losses").iterdir()} == {"v-0.json", "flow-0.json"}
+
+
 # ---- chapter 0: as a reader would start them -------------------------------------------------------------------
 
 

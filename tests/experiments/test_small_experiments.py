@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from ddpm_core.data import ImageDataset
+from ddpm_core.diffusion import flow, gaussian
+from ddpm_core.diffusion.prediction import EPS, V
 from ddpm_core.networks.flops import parameter_count
 from ddpm_core.storage import provenance
 from ddpm_core.unet import Attention, UNet
@@ -15,6 +17,7 @@ from experiments.ch05 import table2
 from experiments.ch07 import ablations
 from experiments.ch09 import ancestral
 from experiments.ch10 import few_steps, subjects
+from experiments.ch14 import three_losses
 from experiments.common import pace, settings
 
 X, T = torch.randn(3, 1, 8, 8), torch.tensor([10, 300, 900])
@@ -146,6 +149,42 @@ def test_seconds_of_a_step_are_without_the_callers_and_the_first_do_not_count(tm
 )
 def test_a_command_is_given_without_private_paths(argument, public):
     assert provenance.public(argument) == public
+
+
+# ---- what three_losses.py compares -----------------------------------------------------------------------------
+
+
+def test_three_losses_have_one_network_when_nothing_is_wrong():
+    """The perfect field, put into the unit of each loss, is read as the perfect guess: no excess, the right points."""
+    world, line = three_losses.WORLD, three_losses.LINE
+
+    def perfect(name):
+        levels = three_losses.WAYS[name][1]
+        if name == "flow":
+
+            def net(x, t):
+                size = ((1 - line[t]) ** 2 + line[t] ** 2).sqrt()[:, None]
+                x0_hat = world.posterior_mean(levels, x.double() / size, t)
+                return flow.velocity_from_x0(line, x0_hat, x.double(), t)
+
+            return net
+
+        def guess(x, t):
+            x0_hat = world.posterior_mean(levels, x.double(), t)
+            eps = gaussian.eps_from_x0(levels, x.double(), t, x0_hat)
+            return {"noise": EPS, "v": V}[name].target(levels, x0_hat, x.double(), t, eps)
+
+        return guess
+
+    for name in three_losses.WAYS:
+        found = three_losses.judged(name, perfect(name), three_losses.Settings(drawn=500))
+        assert found["excess"] < 1e-6 and found["distance"] < 0.01
+
+
+def test_the_energy_distance_is_zero_for_equal_clouds_and_twice_the_gap_for_points():
+    same, other = (torch.randn(2000, 2, generator=torch.Generator().manual_seed(k)) for k in (0, 1))
+    assert abs(three_losses.distance(same, other)) < 0.01
+    assert three_losses.distance(torch.zeros(3, 2), torch.ones(4, 2)) == pytest.approx(2 * 2**0.5)
 
 
 # ---- what few_steps.py compares with ---------------------------------------------------------------------------

@@ -162,7 +162,8 @@ def test_no_room_is_too_large():
     lines = {file: source.count("\n") for file, source in SOURCES.items()}
     assert {file: n for file, n in lines.items() if n > 250} == {}
     assert sum(lines[f"{room}.py"] for room in ROOMS) <= 900
-    assert sum(n for file, n in lines.items() if place(file) in ("schedule", "diffusion", "sampler")) <= 1460
+    # 1,300 for chapters 0 to 10, and what a learned variance, guidance, scores and differential equations add.
+    assert sum(n for file, n in lines.items() if place(file) in ("schedule", "diffusion", "sampler")) <= 1705
 
 
 def test_there_is_no_lumber_room():

@@ -4,6 +4,7 @@ from ddpm_core.book.widgets.captions import live_caption
 from ddpm_core.book.widgets.curve_editor import edit_schedule, edit_weighting
 from ddpm_core.book.widgets.derivations import derivation, derivation_line
 from ddpm_core.book.widgets.detective import accuse
+from ddpm_core.book.widgets.field import vector_field
 from ddpm_core.book.widgets.gallery import compare
 from ddpm_core.book.widgets.gaussians import posterior
 from ddpm_core.book.widgets.latents import shared_latents
@@ -16,5 +17,5 @@ from ddpm_core.book.widgets.unet_builder import build_unet
 __all__ = [
     "accuse", "build_unet", "compare", "derivation", "derivation_line", "edit_schedule", "edit_weighting", "film",
     "live_caption", "live_forward", "opening", "posterior", "scrub", "scrub_frames", "scrub_points",
-    "scrub_predictions", "scrub_rate", "scrub_rows", "shared_latents",
+    "scrub_predictions", "scrub_rate", "scrub_rows", "shared_latents", "vector_field",
 ]  # fmt: skip
