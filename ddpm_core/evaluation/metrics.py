@@ -1,4 +1,4 @@
-"""Measures of drawn pictures: the Frechet distance between two sets of features, and sharpness."""
+"""Measures of drawn pictures: the Frechet distance between two sets of features, its floor, and sharpness."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,10 @@ from torch import Tensor
 def frechet(a: Tensor, b: Tensor) -> float:
     """Frechet distance between Gaussians fitted to two sets of features (N, D) and (M, D):
 
-    |mean_a - mean_b|^2 + tr(C_a + C_b - 2 (C_a^{1/2} C_b C_a^{1/2})^{1/2}).  [Dowson and Landau 1982; Heusel 2017]
+    |mean_a - mean_b|^2 + tr(C_a + C_b - 2 (C_a^{1/2} C_b C_a^{1/2})^{1/2}).
+
+    It is too large by some `floor`: see `enough_rows`. Raises ValueError for other shapes or a single row.
+    [Dowson and Landau 1982; Heusel 2017; chapter 12, Eq. 12.1]
     """
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
         raise ValueError(
@@ -18,6 +21,48 @@ def frechet(a: Tensor, b: Tensor) -> float:
     cross = torch.linalg.eigvalsh(root @ torch.cov(b.T) @ root).clamp(min=0).sqrt().sum()
     distance = ((a.mean(0) - b.mean(0)) ** 2).sum() + a.var(0).sum() + b.var(0).sum() - 2 * cross
     return distance.item()
+
+
+def enough_rows(features: Tensor) -> Tensor:
+    """The same features (N, D), if there are enough of them for a covariance of full rank: N > D.
+
+    Fewer give a number, too, but mostly its floor. Raises ValueError that says how many are needed.
+    """
+    n, width = features.shape
+    if n <= width:
+        raise ValueError(
+            f"need at least {width + 1} samples for a Fréchet distance in {width} features, but got {n}: their "
+            "covariance has no full rank."
+        )
+    return features
+
+
+def floor(features: Tensor, n: int) -> float:
+    """The Frechet distance that n samples of the very same distribution would have, on average, to leading order:
+
+    1/n ( sum_i l_i + sum_ij l_i l_j (1 + [i = j]) / (2 (l_i + l_j)) ),  l_i the eigenvalues of the covariance.
+
+    features (N, D) of the real pictures, N large. If the n are drawn from these very N, without putting back, it is
+    (1 - n / N) times that. Gaussian features are assumed.   [Chong and Forsyth 2020; chapter 12, Eq. 12.3]
+    """
+    values = torch.linalg.eigvalsh(torch.cov(features.double().T)).clamp(min=0)
+    a, b = values[:, None], values[None]
+    pairs = a * b / (2 * (a + b)).clamp(min=1e-300)
+    return ((values.sum() + pairs.sum() + pairs.diagonal().sum()) / n).item()
+
+
+def without_floor(distances: dict[int, float]) -> float:
+    """The Frechet distance of infinitely many samples, from those of several numbers n of them: n -> distance.
+
+    The straight line distance = a + b / n by least squares; a is returned. It may be a little below 0. Raises
+    ValueError for fewer than two numbers.   [Chong and Forsyth 2020, Section 3.3; chapter 12, Eq. 12.4]
+    """
+    if len(distances) < 2:
+        raise ValueError(f"need distances for at least two numbers of samples, but got those for {list(distances)}.")
+    x = 1 / torch.tensor(list(distances), dtype=torch.float64)
+    y = torch.tensor(list(distances.values()), dtype=torch.float64)
+    slope = ((x - x.mean()) * (y - y.mean())).sum() / ((x - x.mean()) ** 2).sum()
+    return (y.mean() - slope * x.mean()).item()
 
 
 def sharpness(images: Tensor) -> float:

@@ -88,25 +88,24 @@ def one_training(w: small_trainings.World, held: data.ImageDataset, size: int, s
     labels = known.labels[torch.arange(settings.samples) % len(known)]
     pictures = drawn(trainer.ema_model(state), labels)
     features, real = w.judge.features(pictures), w.features
-    few = min(20, len(known))
-    median = {
-        name: neighbours.nearest(x, known.images)[0].median()
-        for name, x in (("drawn", pictures), ("held", held.images))
-    }
+    few, within = min(20, len(known)), neighbours.variance_within
+    both = {"drawn": pictures, "held": held.images}
     of_drawn = data.ImageDataset(pictures, labels, None, known.class_names, "drawn", "")
     return {
         "size": size, "seed": seed, "looks": looks,
-        "nearest": {name: significant(value) for name, value in median.items()},
+        "nearest": {
+            name: significant(neighbours.nearest(x, known.images)[0].median()) for name, x in both.items()
+        },
         "ratio": significant(memorisation.distance_ratio(pictures, known.images, held.images)),
         "copies": {
             name: significant(memorisation.copies(x, known.images, neighbours=few).double().mean())
-            for name, x in (("drawn", pictures), ("held", held.images))
+            for name, x in both.items()
         },
         "precision": significant(neighbours.precision(features, real)),
         "recall": significant(neighbours.recall(features, real)),
         "frechet": significant(metrics.frechet(real, features)),
         "recognised": significant(w.judge.accuracy(pictures, labels)),
-        "variance": significant(neighbours.variance_within(pictures, labels) / neighbours.variance_within(w.known.images, w.known.labels)),
+        "variance": significant(within(pictures, labels) / within(w.known.images, w.known.labels)),
         "read": {"drawn": read(of_drawn, held, settings.reading), "known": read(known, held, settings.reading)},
         "shown": pictures[: settings.columns].tolist(),
         "beside": known.images[neighbours.nearest(pictures[: settings.columns], known.images)[1][:, 0]].tolist(),
