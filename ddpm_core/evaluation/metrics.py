@@ -17,8 +17,8 @@ def frechet(a: Tensor, b: Tensor) -> float:
             f"need two sets of feature rows (N, D) of one width, but got {tuple(a.shape)} and {tuple(b.shape)}."
         )
     a, b = a.double(), b.double()
-    root = _square_root(torch.cov(a.T))
-    cross = torch.linalg.eigvalsh(root @ torch.cov(b.T) @ root).clamp(min=0).sqrt().sum()
+    root = _square_root(_covariance(a))
+    cross = torch.linalg.eigvalsh(root @ _covariance(b) @ root).clamp(min=0).sqrt().sum()
     distance = ((a.mean(0) - b.mean(0)) ** 2).sum() + a.var(0).sum() + b.var(0).sum() - 2 * cross
     return distance.item()
 
@@ -45,7 +45,7 @@ def floor(features: Tensor, n: int) -> float:
     features (N, D) of the real pictures, N large. If the n are drawn from these very N, without putting back, it is
     (1 - n / N) times that. Gaussian features are assumed.   [Chong and Forsyth 2020; chapter 12, Eq. 12.3]
     """
-    values = torch.linalg.eigvalsh(torch.cov(features.double().T)).clamp(min=0)
+    values = torch.linalg.eigvalsh(_covariance(features.double())).clamp(min=0)
     a, b = values[:, None], values[None]
     pairs = a * b / (2 * (a + b)).clamp(min=1e-300)
     return ((values.sum() + pairs.sum() + pairs.diagonal().sum()) / n).item()
@@ -69,6 +69,10 @@ def sharpness(images: Tensor) -> float:
     """Mean absolute difference of neighbouring pixels of uint8 images: how sharp they are, beside real ones."""
     x = images.float()
     return ((x.diff(dim=-1).abs().mean() + x.diff(dim=-2).abs().mean()) / 2).item()
+
+
+def _covariance(x: Tensor) -> Tensor:
+    return torch.cov(x.T).reshape(x.shape[1], x.shape[1])  # torch makes a scalar of one feature
 
 
 def _square_root(matrix: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 the nearest training picture, copies, the loss on known and on new pictures, and what a classifier learns from the
 drawn ones.
 
-python -m experiments.ch12.memorisation [--seeds 0 1 2] [--steps 600]
+python -m experiments.ch12.memorisation [--seeds 0 1 2] [--steps 400]
 
 Each training is kept in runs/memorisation, so that the whole can be stopped.
 """
@@ -36,11 +36,11 @@ class Settings(small_trainings.Settings):
     columns: of the sheet."""
 
     sizes: tuple[int, ...] = (50, 200, 1000, 1437)
-    steps: int = 600
-    looks: tuple[int, ...] = (50, 100, 200, 300, 400, 500, 600)
-    measured: int = 200
-    samples: int = 500
-    reading: int = 200
+    steps: int = 400
+    looks: tuple[int, ...] = (50, 100, 150, 200, 300, 400)
+    measured: int = 120
+    samples: int = 300
+    reading: int = 150
     columns: int = 10
 
 
@@ -166,7 +166,7 @@ def main(arguments: list[str] | None = None, settings: Settings = BOOK) -> None:
         "class, V, cosine schedule, batches of 64 whatever the set; each seed has its own order of the digits, of "
         "which a set is the beginning, and none of the held-out ones; ratio: median distance, in pixels, of drawn "
         "digits to the nearest training digit over that of held-out ones; copies: nearer to one training digit than "
-        "half the mean distance to the 20 nearest; loss: on at most 200 training and 200 held-out digits, at five "
+        "half the mean distance to the 20 nearest; loss: on at most 120 training and 120 held-out digits, at five "
         "times, by the averaged weights; read: accuracy on held-out digits of a classifier that learned from the "
         "drawn ones, or from the training set itself; frechet, precision and recall in a small classifier's features, "
         "against all digits; variance: inside classes, over that of the real ones; drawn by DPM-Solver++ in 10 calls; "

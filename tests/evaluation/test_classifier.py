@@ -34,6 +34,12 @@ def test_a_stretched_set_is_at_a_distance_known_in_closed_form(features):
         assert frechet(a, s * a) == pytest.approx(wanted.item(), rel=1e-9)
 
 
+def test_in_one_dimension_a_shift_and_a_width_cost_their_squares(normal):
+    a, b = normal(40, 1), 3 * normal(60, 1) + 2
+    wanted = (a.mean() - b.mean()) ** 2 + (a.std() - b.std()) ** 2
+    assert frechet(a, b) == pytest.approx(wanted.item(), rel=1e-9)
+
+
 def test_the_distance_equals_the_one_from_the_unsymmetric_product(features):
     """tr (C_a C_b)^{1/2} from the eigenvalues of C_a C_b itself, as in the usual formula."""
     a, b = features
