@@ -75,6 +75,11 @@ def evaluate(options: argparse.Namespace) -> int:
     counts = f"{options.n:,} images beside {format(beside, ',') if beside else 'no'} held-out ones"
     print(f"{options.checkpoint}: {counts}, {sample.in_words(how)}, seed {options.seed}")
     print(model_card.table(rows))
+    if "frechet" in rows and options.n <= (width := len(real.judge.feature_mean)):
+        print(
+            f"need at least {width + 1} images for a Fréchet distance in {width} features, but got {options.n}: "
+            "most of it is what so few of the real ones would have, too"
+        )
     return 0
 
 

@@ -24,22 +24,35 @@ class Classifier:
     net: nn.Module
     feature_mean: Tensor
     feature_std: Tensor
+    shape: tuple[int, ...]  # (C, H, W) of those images
 
     @torch.no_grad()
     def features(self, images: Tensor) -> Tensor:
-        """(N, 64) for uint8 images (N, C, H, W): standardised, so that real training images have mean 0 and std 1."""
+        """(N, 64) for uint8 images (N, C, H, W): standardised, so that real training images have mean 0 and std 1.
+
+        Raises ValueError for images of another size or colour than those that it was trained on.
+        """
+        self._check(images)
         parts = tqdm(images.split(500), "looking at features", unit="x500 images", delay=1, leave=False)
         raw = torch.cat([self.net[0](to_float(part)) for part in parts])
         return (raw - self.feature_mean) / self.feature_std
 
     @torch.no_grad()
     def classes(self, images: Tensor) -> Tensor:
-        """The class (N,) that the classifier sees in each of the uint8 images (N, C, H, W)."""
+        """The class (N,) that the classifier sees in each of the uint8 images (N, C, H, W). Raises as `features`."""
+        self._check(images)
         return torch.cat([self.net(to_float(part)).argmax(1) for part in images.split(500)])
 
     def accuracy(self, images: Tensor, labels: Tensor) -> float:
         """Share of the images recognised as what they should show."""
         return (self.classes(images) == labels).double().mean().item()
+
+    def _check(self, images: Tensor) -> None:
+        if tuple(images.shape[1:]) != self.shape:
+            raise ValueError(
+                f"need images (N, {', '.join(map(str, self.shape))}), as this classifier was trained on, but got "
+                f"{tuple(images.shape)}."
+            )
 
 
 def train(images: ImageDataset, *, steps: int = 1500, batch: int = 128, seed: int = 0) -> Classifier:
@@ -60,9 +73,12 @@ def train(images: ImageDataset, *, steps: int = 1500, batch: int = 128, seed: in
         optimizer.step()
         rate.step()
     net.eval()
-    raw = Classifier(net, torch.zeros(64), torch.ones(64)).features(images.images)
+    shape = tuple(images.images.shape[1:])
+    raw = Classifier(net, torch.zeros(64), torch.ones(64), shape).features(images.images)
     spread = raw.std(0)
-    return Classifier(net, raw.mean(0), torch.where(spread > 1e-6, spread, 1.0))  # what never varies is not magnified
+    return Classifier(
+        net, raw.mean(0), torch.where(spread > 1e-6, spread, 1.0), shape
+    )  # what never varies is not magnified
 
 
 def cached(images: ImageDataset, *, steps: int) -> Classifier:
@@ -76,7 +92,7 @@ def cached(images: ImageDataset, *, steps: int) -> Classifier:
     stored, _ = read_tensors(path)
     net = _classifier(images.images.shape[1], images.num_classes).to(memory_format=torch.channels_last)
     net.load_state_dict({name.removeprefix("net."): v for name, v in stored.items() if name.startswith("net.")})
-    return Classifier(net.eval(), stored["feature_mean"], stored["feature_std"])
+    return Classifier(net.eval(), stored["feature_mean"], stored["feature_std"], tuple(images.images.shape[1:]))
 
 
 def _classifier(channels: int, classes: int) -> nn.Sequential:

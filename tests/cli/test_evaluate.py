@@ -114,6 +114,7 @@ def test_a_model_by_class_is_judged_beside_held_out_images(world, capsys):
     printed = capsys.readouterr().out
     assert f"{rows['frechet']['drawn']:10.4g}{rows['frechet']['real']:10.4g}" in printed
     assert "9 images beside 9 held-out ones, 4 steps of dpm, guidance 0, seed 3" in printed and "note:" not in printed
+    assert "need at least 65 images for a Fréchet distance in 64 features, but got 9: most of it is" in printed
 
 
 def test_it_says_of_how_many_real_images_a_figure_is(world, capsys):

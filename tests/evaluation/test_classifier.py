@@ -9,7 +9,7 @@ import torch
 from ddpm_core.data import ImageDataset
 from ddpm_core.evaluation import classifier
 from ddpm_core.evaluation.classifier import cached, train
-from ddpm_core.evaluation.metrics import frechet, sharpness
+from ddpm_core.evaluation.metrics import enough_rows, floor, frechet, sharpness, without_floor
 
 
 @pytest.fixture
@@ -34,6 +34,12 @@ def test_a_stretched_set_is_at_a_distance_known_in_closed_form(features):
         assert frechet(a, s * a) == pytest.approx(wanted.item(), rel=1e-9)
 
 
+def test_in_one_dimension_a_shift_and_a_width_cost_their_squares(normal):
+    a, b = normal(40, 1), 3 * normal(60, 1) + 2
+    wanted = (a.mean() - b.mean()) ** 2 + (a.std() - b.std()) ** 2
+    assert frechet(a, b) == pytest.approx(wanted.item(), rel=1e-9)
+
+
 def test_the_distance_equals_the_one_from_the_unsymmetric_product(features):
     """tr (C_a C_b)^{1/2} from the eigenvalues of C_a C_b itself, as in the usual formula."""
     a, b = features
@@ -47,6 +53,35 @@ def test_the_distance_equals_the_one_from_the_unsymmetric_product(features):
 def test_sets_that_do_not_compare_are_refused(a, b):
     with pytest.raises(ValueError, match="need two sets of feature rows"):
         frechet(torch.zeros(a), torch.zeros(b))
+
+
+def test_a_distance_of_fewer_samples_than_features_says_how_many_are_needed(normal):
+    assert enough_rows(rows := normal(6, 5)) is rows
+    with pytest.raises(ValueError, match=r"need at least 65 samples .* in 64 features, but got 64"):
+        enough_rows(normal(64, 64))
+
+
+def test_the_floor_is_what_samples_of_the_same_gaussian_are_apart(normal):
+    """Many draws from a known Gaussian, against a reference so large that it is the Gaussian."""
+    scale = torch.tensor([3.0, 1.0, 0.5, 0.1], dtype=torch.float64)
+    real, n = normal(200_000, 4) * scale, 100
+    found = torch.tensor([frechet(real, part) for part in (normal(400 * n, 4) * scale).split(n)])
+    assert found.mean().item() == pytest.approx(floor(real, n), rel=0.06)
+    assert floor(real, n) == pytest.approx(2 * floor(real, 2 * n))
+
+
+def test_of_equal_variances_the_floor_has_a_closed_form(normal):
+    """C = I: D from the mean and D (D + 1) / 4 from the covariance."""
+    x = normal(50, 3)
+    white = (x - x.mean(0)) @ torch.linalg.inv(torch.linalg.cholesky(torch.cov(x.T))).T
+    assert floor(white, 10) == pytest.approx((3 + 3 * 4 / 4) / 10)
+    assert floor(torch.cat([white, torch.zeros(50, 2, dtype=torch.float64)], 1), 10) == pytest.approx(0.6)
+
+
+def test_a_line_over_1_by_n_takes_the_floor_away():
+    assert without_floor({100: 0.3 + 5 / 100, 200: 0.3 + 5 / 200, 1000: 0.3 + 5 / 1000}) == pytest.approx(0.3)
+    with pytest.raises(ValueError, match=r"at least two numbers of samples, but got those for \[100\]"):
+        without_floor({100: 1.0})
 
 
 def test_edges_are_the_mean_difference_of_neighbours():
@@ -91,6 +126,14 @@ def test_a_judge_is_trained_once_and_comes_back_the_same(stripes, tmp_path, monk
         cached(other, steps=5)
     cached(stripes, steps=6)
     assert len(made) == 4
+
+
+def test_a_judge_refuses_pictures_of_another_size_or_colour(stripes):
+    judge = train(stripes, steps=1, batch=20)
+    for shape in ((2, 1, 16, 16), (2, 3, 8, 8)):
+        for ask in (judge.features, judge.classes):
+            with pytest.raises(ValueError, match=r"need images \(N, 1, 8, 8\), as this classifier was trained on"):
+                ask(torch.zeros(shape, dtype=torch.uint8))
 
 
 def test_a_judge_needs_labels(stripes, tmp_path, monkeypatch):

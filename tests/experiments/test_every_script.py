@@ -228,6 +228,20 @@ def test_three_losses(tiny, tmp_path):
     assert {path.name for path in (tmp_path / "runs" / "three_losses").iterdir()} == {"v-0.json", "flow-0.json"}
 
 
+def test_memorisation(tiny, tmp_path):
+    from experiments.ch12.memorisation import crossing
+
+    small = DIGITS | dict(sizes=(21, 30), steps=20, looks=(10, 20), measured=4, reading=2, columns=3, samples=30)
+    found = tiny("ch12.memorisation", "--seeds", "0", "1", **small)
+    assert found["sizes"].keys() == {"21", "30"} and found["seeds"] == [0, 1] and found["steps"] == 20
+    row = found["sizes"]["21"]
+    assert row["steps"] == [10, 20] and len(row["loss"]["held"]) == 2 == len(row["held_out_is_best_at"])
+    assert (
+        row["copies"].keys() == row["nearest"].keys() == {"drawn", "held"} and (tmp_path / "memorisation.png").is_file()
+    )
+    assert crossing([10, 1000], [0.5, 1.5]) == pytest.approx(100) and crossing([10, 1000], [0.5, 0.9]) is None
+
+
 # ---- chapter 0: as a reader would start them -------------------------------------------------------------------
 
 
