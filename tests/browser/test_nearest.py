@@ -28,7 +28,7 @@ def held_to(page, figure, n):
     assert [float(text) for text in page.locator(".far span").all_inner_texts()] == pytest.approx(wanted, abs=0.06)
     assert page.locator("output").inner_text().startswith(f"picture {n + 1} of 23")
     assert page.locator("input").get_attribute("aria-valuetext") == page.locator("output").inner_text()
-    assert page.locator(".mark path").get_attribute("d") == f"M{n % 10} {n // 10}h1v1h-1z"
+    assert page.locator(".chosen path").get_attribute("d") == f"M{n % 10} {n // 10}h1v1h-1z"
 
 
 def place(page, n):
@@ -64,8 +64,8 @@ def test_keys_and_slider_choose(bare_page, figure):
     held_to(page, figure, 5)
 
 
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("width", [390, 1000])
+@pytest.chosen.parametrize("dark", [False, True])
+@pytest.chosen.parametrize("width", [390, 1000])
 def test_page_is_accessible_and_nothing_sticks_out(bare_page, figure, width, dark):
     page = bare_page(figure._repr_html_(), width=width, dark=dark)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
