@@ -64,8 +64,8 @@ def test_keys_and_slider_choose(bare_page, figure):
     held_to(page, figure, 5)
 
 
-@pytest.chosen.parametrize("dark", [False, True])
-@pytest.chosen.parametrize("width", [390, 1000])
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [390, 1000])
 def test_page_is_accessible_and_nothing_sticks_out(bare_page, figure, width, dark):
     page = bare_page(figure._repr_html_(), width=width, dark=dark)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
