@@ -28,7 +28,7 @@ def held_to(page, figure, n):
     assert [float(text) for text in page.locator(".far span").all_inner_texts()] == pytest.approx(wanted, abs=0.06)
     assert page.locator("output").inner_text().startswith(f"picture {n + 1} of 23")
     assert page.locator("input").get_attribute("aria-valuetext") == page.locator("output").inner_text()
-    assert page.locator(".mark path").get_attribute("d") == f"M{n % 10} {n // 10}h1v1h-1z"
+    assert page.locator(".chosen path").get_attribute("d") == f"M{n % 10} {n // 10}h1v1h-1z"
 
 
 def place(page, n):

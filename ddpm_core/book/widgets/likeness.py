@@ -37,7 +37,7 @@ def view_nearest(
     at = f'width="{columns * W}" height="{tall * H}" aria-label="{N} drawn pictures"'
     names = "".join(f"<span>{n + 1}</span>" for n in range(k))
     body = f"""<div class="stage" style="width: {columns * size}px"><canvas class="sheet" role="img" {at}></canvas>\
-<svg class="mark" viewBox="0 0 {columns} {tall}" preserveAspectRatio="none" aria-hidden="true"><path/></svg></div>
+<svg class="chosen" viewBox="0 0 {columns} {tall}" preserveAspectRatio="none" aria-hidden="true"><path/></svg></div>
 <input type="range" min="0" max="{N - 1}" value="0" aria-label="drawn picture">
 <div class="row" style="width: {(k + 2) * 64}px"><p>drawn</p><p>nearest training pictures</p>\
 <canvas class="one" role="img" width="{W}" height="{H}"></canvas>\

@@ -11,7 +11,7 @@ const show = () => {
   put(".one", 1, 1, i => drawn[n * size + i]);
   put(".near", k, k, i => near[n * k * size + i]);
   const each = Array.from(far, (_, i) => grey[n * k + i]);
-  draw(".mark path", `M${x} ${y}h1v1h-1z`);
+  draw(".chosen path", `M${x} ${y}h1v1h-1z`);
   far.forEach((span, i) => span.textContent = each[i].toFixed(1));
   find(".one").ariaLabel = `drawn picture ${n + 1}`;
   find(".near").ariaLabel = `its ${k} nearest training pictures`;
