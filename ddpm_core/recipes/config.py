@@ -66,7 +66,7 @@ CIFAR10 = TrainingConfig(
 )  # fmt: skip
 CIFAR10_CLASSES = dataclasses.replace(CIFAR10, by_class=True)
 SHAPES = TrainingConfig(
-    channels=(16, 24, 64, 80),  # begins at full resolution, narrow: with patch=2 edges showed a weave of 2x2 pixels
+    channels=(16, 24, 64, 80),  # begins at full resolution, narrow there, for smooth edges
     attention=(2,), cross_attention=(2,),  # where there are 8x8 positions
     optimizer=muon(0.02), batch=32, sentences=("{}",),
 )  # fmt: skip

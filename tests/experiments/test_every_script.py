@@ -343,8 +343,8 @@ def unmeasured(tmp_path):
     return run
 
 
-def test_shapes(unmeasured, few_shapes, tmp_path):
-    found = unmeasured("ch13.shapes", "--seeds", "0", "1", "--samples", "4", scales=(0.0, 2.0))
+def test_shapes(tiny, few_shapes, tmp_path):
+    found = tiny("ch13.shapes", "--seeds", "0", "1", "--samples", "4", scales=(0.0, 2.0))
     assert [(row["part"], row["guidance"]) for row in found["rows"]] == [
         ("seen", 0.0), ("unseen", 0.0), ("seen", 2.0), ("unseen", 2.0),
     ]  # fmt: skip
