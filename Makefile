@@ -58,21 +58,21 @@ test-notebooks: $(READY)
 	$(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=600 \
 	    --nbval-sanitize-with=tests/sanitize.cfg -W default -p no:cacheprovider book/*.ipynb
 
-test-co# The generator as a Hugging Face Space: here, or published. make push-space SPACE=user/name
-space: $(READY)
-	$(BIN)/python space/app.py
-
-push-space: $(READY)
-	@test -n "$(SPACE)" || { echo "say where to: make push-space SPACE=user/name"; exit 2; }
-	@$(BIN)/python space/push.py $(SPACE)
-
-lab: $(READY)
+test-colab: $(READY)
 	$(BIN)/python tools/colab.py 01-forward-process
 
 # Nothing of an old build may pass for a new one, so the pages are built before they are looked at.
 test-pages: $(READY) book
 	@$(BIN)/python tests/browser/chromium.py || $(BIN)/python -m playwright install chromium || true
 	@$(BIN)/python -m pytest -q -n 2 tests/browser
+
+# The generator as a Hugging Face Space: here, or published. make push-space SPACE=user/name
+space: $(READY)
+	$(BIN)/python space/app.py
+
+push-space: $(READY)
+	@test -n "$(SPACE)" || { echo "say where to: make push-space SPACE=user/name"; exit 2; }
+	@$(BIN)/python space/push.py $(SPACE)
 
 lab: $(READY)
 	test -x $(BIN)/jupyter-lab || $(INSTALL) jupyterlab

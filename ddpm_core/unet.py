@@ -230,7 +230,8 @@ class SinusoidalEmbedding(nn.Module):
 
 
 def _joined(block: nn.Module, condition: Tensor, words: Words | None, *parts: Tensor) -> Tensor:
-    return block(parts[0] if len(parts) == 1 else torch.cat(parts, dim=1), condition, words)
+    told = (condition,) if words is None else (condition, words)
+    return block(parts[0] if len(parts) == 1 else torch.cat(parts, dim=1), *told)
 
 
 def _norm(channels: int) -> nn.GroupNorm:

@@ -30,10 +30,7 @@ def enough_rows(features: Tensor) -> Tensor:
     """
     n, width = features.shape
     if n <= width:
-        raise ValueError(
-            f"need at least {width + 1} samples for a Fréchet distance in {width} features, but got {n}: their "
-            "covariance has no full rank."
-        )
+        raise ValueError(f"need at least {width + 1} samples for a Fréchet distance in {width} features, but got {n}.")
     return features
 
 
