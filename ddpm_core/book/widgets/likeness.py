@@ -34,7 +34,8 @@ def view_nearest(
     arrays = {"drawn": (drawn, torch.uint8), "near": (known[rows], torch.uint8), "grey": (grey, torch.float32)}
     payload["arrays"] = {name: encode_array(x, kind)[1] for name, (x, kind) in arrays.items()}
     tall = -(-N // columns)
-    at = f'width="{columns * W}" height="{tall * H}" aria-label="{N} drawn pictures"'
+    cell = f"calc(100% / {columns}) calc(100% / {tall})"
+    at = f'width="{columns * W}" height="{tall * H}" aria-label="{N} drawn pictures" style="--cell: {cell}"'
     names = "".join(f"<span>{n + 1}</span>" for n in range(k))
     body = f"""<div class="stage" style="width: {columns * size}px"><canvas class="sheet" role="img" {at}></canvas>\
 <svg class="chosen" viewBox="0 0 {columns} {tall}" preserveAspectRatio="none" aria-hidden="true"><path/></svg></div>
