@@ -11,10 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
-
-pytest.importorskip("gradio_client")
 from gradio_client import Client
+from PIL import Image
 
 from ddpm_core import sampler
 from ddpm_core.storage import checkpoint
