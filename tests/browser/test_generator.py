@@ -314,3 +314,15 @@ def test_the_engine_is_what_its_source_says(tmp_path):
 
     build.build(tmp_path / "kernels.wasm")
     assert (tmp_path / "kernels.wasm").read_bytes() == build.WASM.read_bytes()
+
+
+def test_what_the_page_says_of_its_size_is_so():
+    """2.7 MB of model, an engine of 9 kB, from fewer than two hundred lines."""
+    from generator import build, models
+
+    page = (models.ROOT / "book" / "generator.md").read_text("utf-8")
+    megabytes = models.shelf()["garments"]["bytes"] / 1e6
+    assert f"Fetch a model and draw ({megabytes:.1f} MB)" in page
+    assert f"an engine of {build.WASM.stat().st_size / 1000:.0f} kB" in page
+    lines = len((build.HERE / "kernels.c").read_text("utf-8").splitlines())
+    assert "fewer than two hundred lines of C" in page and 150 < lines < 200
