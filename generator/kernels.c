@@ -149,31 +149,47 @@ void EXPORT(place)(int pixels, int c, const float *x, int first, int wide, float
     for (int i = 0; i < c; i++) y[p * wide + first + i] = x[p * c + i];
 }
 
-#define MOST 4096  // positions that attend to each other at most
+#define MOST 4096  // places that are attended to at most
 static float weights[MOST];
 
-// softmax(q k^T / sqrt(d)) v for each head of d channels, a multiple of four; a pixel of `qkv` holds its query, its key and its value.
-void EXPORT(attention)(int n, int pixels, int c, int heads, const float *qkv, float *y) {
+// y += a x, for d numbers.
+static inline void add(int d, float a, const float *x, float *y) {
+  int m = 0;
+  for (; m + 4 <= d; m += 4) STORE(y + m, LOAD(y + m) + a * LOAD(x + m));
+  for (; m < d; m++) y[m] += a * x[m];
+}
+
+// The sum of x y over d numbers.
+static inline float dot(int d, const float *x, const float *y) {
+  f4 sum = all(0);
+  int m = 0;
+  for (; m + 4 <= d; m += 4) sum += LOAD(x + m) * LOAD(y + m);
+  float rest = 0;
+  for (; m < d; m++) rest += x[m] * y[m];
+  return sum[0] + sum[1] + sum[2] + sum[3] + rest;
+}
+
+// softmax(q k^T / sqrt(d)) v for each head of d channels: every pixel asks every place. A pixel's query is at the start of
+// `asks` numbers; a place has `says` numbers, its key and c further on its value. From one picture to the next the places
+// are `further` numbers on: 0 if all pictures hear the same.
+void EXPORT(attention)(int n, int pixels, int places, int c, int heads, const float *q, int asks, const float *kv, int says,
+                       int further, float *y) {
   int d = c / heads;
   float by = 1 / __builtin_sqrtf(d);
-  for (int b = 0; b < n; b++, qkv += pixels * 3 * c, y += pixels * c)
+  for (int b = 0; b < n; b++, q += pixels * asks, kv += further, y += pixels * c)
     for (int head = 0; head < heads; head++)
       for (int i = 0; i < pixels; i++) {
-        const float *q = qkv + i * 3 * c + head * d, *k = qkv + c + head * d, *v = k + c;
+        const float *query = q + i * asks + head * d, *k = kv + head * d, *v = k + c;
         float largest = -1e30f, all_together = 0, *to = y + i * c + head * d;
-        for (int j = 0; j < pixels; j++) {
-          f4 product = all(0);
-          for (int m = 0; m < d; m += 4) product += LOAD(q + m) * LOAD(k + j * 3 * c + m);
-          weights[j] = (product[0] + product[1] + product[2] + product[3]) * by;
+        for (int j = 0; j < places; j++) {
+          weights[j] = dot(d, query, k + j * says) * by;
           largest = weights[j] > largest ? weights[j] : largest;
         }
-        for (int j = 0; j < pixels; j++) {
+        for (int j = 0; j < places; j++) {
           weights[j] = exponential(all(weights[j] - largest))[0];
           all_together += weights[j];
         }
-        for (int m = 0; m < d; m += 4) STORE(to + m, all(0));
-        for (int j = 0; j < pixels; j++)
-          for (int m = 0; m < d; m += 4)
-            STORE(to + m, LOAD(to + m) + weights[j] / all_together * LOAD(v + j * 3 * c + m));
+        for (int m = 0; m < d; m++) to[m] = 0;
+        for (int j = 0; j < places; j++) add(d, weights[j] / all_together, v + j * says, to);
       }
 }

@@ -10,16 +10,19 @@ from PIL import Image
 
 from ddpm_core import sampler
 from ddpm_core.data.transforms import tile
+from ddpm_core.networks.conditioning import encode
 from ddpm_core.storage import checkpoint
 from ddpm_core.storage.files import file_sha256
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, SHELF = ROOT / "book" / "_static" / "generator", ROOT / "book" / "results"
+CAPTION = "a large red circle on the right on a white background"
 # name -> (title, checkpoint, what is chosen when nobody has chosen yet)
 OFFERED = {
     "garments": ("Garments, 32x32", "fashion32", {"label": "each", "guidance": "1", "n": "4"}),
     "digits": ("Handwritten digits, 8x8", "digits", {"label": "each", "n": "16"}),
     "cars": ("Cars in colour, 32x32", "cars32-gpu", {"n": "4"}),
+    "shapes": ("Shapes from a caption, 32x32", "shapes", {"caption": CAPTION, "guidance": "2", "n": "4"}),
 }
 
 
@@ -44,6 +47,8 @@ def drawn(stem: str, settings: dict) -> Image.Image:
     model = checkpoint.load(SHELF / f"{stem}.safetensors")
     classes = model.network.num_classes
     labels = sampler.balanced_labels(16, classes) if classes and settings.get("label") == "each" else None
+    if "caption" in settings:
+        labels = encode([settings["caption"]] * 16, model.network.vocabulary)
     guidance = float(settings.get("guidance", 0)) if labels is not None else 0.0
     return tile(sampler.draw(model, 16, labels=labels, guidance=guidance, steps=20), columns=4, gap=0)
 

@@ -78,11 +78,11 @@ def page() -> gr.Blocks:
             with gr.Column():
                 title = Dropdown(list(drawing.MODELS), value=FIRST, label="Model")
                 label = Dropdown(drawing.choices(FIRST), value=drawing.EACH, label="Class")
-                caption = gr.Textbox("", label="Caption", max_length=drawing.MOST_LETTERS, visible=False)
-                n = Slider(1, drawing.MOST_PICTURES, 4, step=1, label="Pictures")
-                steps = Slider(1, drawing.MOST_STEPS, 20, step=1, label="Steps")
+                caption = gr.Textbox("", label="Caption", max_length=drawing.MOST["letters"], visible=False)
+                n = Slider(1, drawing.MOST["pictures"], 4, step=1, label="Pictures")
+                steps = Slider(1, drawing.MOST["steps"], 20, step=1, label="Steps")
                 sampler = Dropdown(list(drawing.SAMPLERS), value="DPM-Solver++", label="Sampler")
-                guidance = Slider(0, drawing.MOST_GUIDANCE, 1, step=0.5, label="Guidance, where a class is chosen")
+                guidance = Slider(0, drawing.MOST["guidance"], 1, step=0.5, label="Guidance, where a class is chosen")
                 seed = gr.Number(0, label="Seed", precision=None)
                 button = gr.Button("Draw", variant="primary")
             with gr.Column():

@@ -1,5 +1,6 @@
 """What the Space draws: a request is checked, in sentences, and then drawn step by step. This file has no Gradio."""
 
+import json
 import math
 import os
 from collections.abc import Iterator
@@ -28,7 +29,17 @@ SAMPLERS = {
     "ancestral (DDPM)": "ddpm",
 }
 ANY, EACH = "any", "each in turn"
-MOST_PICTURES, MOST_STEPS, MOST_GUIDANCE, MOST_LETTERS = 16, 100, 10.0, 200
+HERE = Path(__file__).resolve().parent
+GENERATOR = HERE.parent / "book" / "_static" / "generator"
+
+
+def bounds() -> dict[str, int]:
+    """How much may be asked for, as on the book's page of the generator: from a file beside this one, or the book's."""
+    files = [folder / "bounds.json" for folder in (HERE, GENERATOR)]
+    return json.loads(next((file for file in files if file.is_file()), files[0]).read_text("utf-8"))
+
+
+MOST = bounds()
 FRAMES = 12  # pictures of the way that are shown, at most
 SIDE = 128  # pixels of a picture on the screen, about
 
@@ -54,8 +65,7 @@ class Request:
 @cache
 def model(title: str) -> Model:
     """The model of this title, from the shelf: the folder SHELF, `models` beside this file, or the book's results."""
-    here = Path(__file__).resolve().parent
-    shelves = [Path(os.environ.get("SHELF", here / "models")), here.parent / "book" / "results"]
+    shelves = [Path(os.environ.get("SHELF", HERE / "models")), HERE.parent / "book" / "results"]
     files = [shelf / f"{MODELS[title]}.safetensors" for shelf in shelves]
     return checkpoint.load(next((file for file in files if file.is_file()), files[0]))
 
@@ -74,8 +84,8 @@ def asked(title, label, caption, n, steps, sampler_name, guidance, seed) -> Requ
         raise Refused(f"There is no sampler {_short(sampler_name)}: choose one of {', '.join(SAMPLERS)}.")
     if label not in choices(title):
         raise Refused(f"{title} knows no class {_short(label)}: choose one of {', '.join(choices(title))}.")
-    if not isinstance(caption, str) or len(caption) > MOST_LETTERS:
-        raise Refused(f"A caption is a text of at most {MOST_LETTERS} letters.")
+    if not isinstance(caption, str) or len(caption) > MOST["letters"]:
+        raise Refused(f"A caption is a text of at most {MOST['letters']} letters.")
     vocabulary = model(title).network.vocabulary
     if caption.strip():
         if vocabulary is None:
@@ -88,11 +98,11 @@ def asked(title, label, caption, n, steps, sampler_name, guidance, seed) -> Requ
             raise Refused(str(error)) from error
     return Request(
         title,
-        _whole("number of pictures", n, 1, MOST_PICTURES),
-        _whole("number of steps", steps, 1, MOST_STEPS),
+        _whole("number of pictures", n, 1, MOST["pictures"]),
+        _whole("number of steps", steps, 1, MOST["steps"]),
         SAMPLERS[sampler_name],
-        _number("guidance", guidance, 0, MOST_GUIDANCE),
-        _whole("seed", seed, 0, 2**53 - 1),
+        _number("guidance", guidance, 0, MOST["guidance"]),
+        _whole("seed", seed, 0, MOST["seed"]),
         label,
         caption.strip(),
     )

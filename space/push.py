@@ -23,6 +23,7 @@ def assembled(folder: Path) -> Path:
     """All that the Space needs, in a folder."""
     for name in ("README.md", "requirements.txt", "app.py", "drawing.py"):
         shutil.copyfile(HERE / name, folder / name)
+    shutil.copyfile(drawing.GENERATOR / "bounds.json", folder / "bounds.json")
     shutil.copytree(ROOT / "ddpm_core", folder / "ddpm_core", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "models").mkdir()
     for stem in drawing.MODELS.values():

@@ -6,6 +6,7 @@ import io
 import json
 import re
 from functools import partial
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -13,10 +14,15 @@ import torch
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 
-from ddpm_core import sampler
+from ddpm_core import sampler, schedule
+from ddpm_core.diffusion.model import Model
 from ddpm_core.diffusion.noise import one_each, standard_normal
 from ddpm_core.diffusion.pixels import to_uint8
+from ddpm_core.diffusion.prediction import V
+from ddpm_core.networks.conditioning import encode, tokenize
 from ddpm_core.storage import checkpoint
+from ddpm_core.unet import UNet
+from generator.models import CAPTION
 
 ADDRESS = "/book/generator.html"
 PARITY = """async ([file, settings]) => {
@@ -63,25 +69,68 @@ def canvas(opened, selector=".pictures"):
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
 
 
-@pytest.mark.parametrize("stem", ["digits", "fashion32", "cars32-gpu"])
+@pytest.mark.parametrize("stem", ["digits", "fashion32", "cars32-gpu", "shapes"])
 @pytest.mark.parametrize(
     "name, eta, key",
     [("dpm", 0, "dpm"), ("ddim", 0, "ddim"), ("ddim", 1, "ddim1"), ("ddim", 0.5, "half"), ("ddpm", 0, "ddpm")],
 )
 def test_every_step_of_a_chain_is_that_of_python(plain, stem, name, eta, key, monkeypatch):
-    """From the same seed, with guidance where the model knows classes; in the weights of the file, halves."""
+    """From the same seed, with guidance where the model knows classes or words; in the weights of the file, halves."""
     monkeypatch.setitem(sampler.SAMPLERS, "half", partial(sampler.ddim, eta=0.5))
     model = checkpoint.load(f"book/results/{stem}.safetensors")
-    told = model.network.num_classes is not None
-    settings = {"n": 2, "steps": 20, "sampler": name, "eta": eta, "guidance": 1.5 * told, "seed": 11}
-    found = plain.evaluate(PARITY, [f"{stem}.safetensors", {**settings, "label": "each" if told else None}])
-    labels = torch.arange(2) if told else None
-    wanted = sampler.trajectory(
-        model, 2, labels=labels, steps=20, sampler=key, guidance=settings["guidance"], seed=settings["seed"]
-    )
+    told, labels = {"label": None, "caption": ""}, None
+    if model.network.num_classes:
+        told["label"], labels = "each", torch.arange(2)
+    if model.network.vocabulary:
+        told["caption"], labels = CAPTION, encode([CAPTION] * 2, model.network.vocabulary)
+    settings = {"n": 2, "steps": 20, "sampler": name, "eta": eta, "guidance": 1.5 * (labels is not None), "seed": 11}
+    found = plain.evaluate(PARITY, [f"{stem}.safetensors", settings | told])
+    guidance, seed = settings["guidance"], settings["seed"]
+    same(found, sampler.trajectory(model, 2, labels=labels, steps=20, sampler=key, guidance=guidance, seed=seed))
+
+
+@pytest.mark.parametrize("caption", ["a green ring", "a", "", " ".join(["red", "ring"] * 8)])
+def test_no_width_of_a_network_that_reads_is_built_in(plain, caption, tmp_path):
+    """Weights at random, heads of six and ten channels, words asked for on two levels, captions short and full."""
+    torch.manual_seed(0)
+    words = ["a", "green", "red", "ring"]
+    net = UNet(3, (24, 40), blocks=2, attention=[1], heads=4, vocabulary=words, cross_attention=[0, 1]).eval()
+    for weight in net.parameters():  # also those that begin at zero
+        torch.nn.init.normal_(weight, std=0.1)
+    saved = tmp_path / "random.safetensors"
+    checkpoint.export(saved, Model(net, schedule.cosine(100), V, {"size": [8, 16]}))
+    plain.route("**/random.safetensors", lambda route: route.fulfill(body=saved.read_bytes()))
+    settings = {"n": 2, "steps": 10, "sampler": "ddim", "eta": 0, "guidance": 2 * bool(caption), "seed": 3}
+    found = plain.evaluate(PARITY, ["random.safetensors", settings | {"label": None, "caption": caption}])
+    labels = encode([caption] * 2, words) if caption else None
+    told = dict(labels=labels, guidance=settings["guidance"]) if caption else {}
+    same(found, sampler.trajectory(checkpoint.load(saved), 2, steps=10, sampler="ddim", seed=3, **told))
+
+
+def same(found, wanted):
+    """Times are equal, numbers to 1e-3 over the whole chain."""
     for (t, x), (time, numbers) in zip(wanted, found, strict=True):
         assert t == time
         assert (torch.tensor(numbers) - x.flatten()).abs().max() < 1e-3
+
+
+SAID = (
+    "A red car isn't blue.", "  two\tspaces\n", "l\u2019\u00e9t\u00e9", "e\u0301te\u0301", "--well-known--'", "",
+    "\U0001f697", "3 cars, 2\u00bd", "<b>x</b>", "\u0e20\u0e32\u0e29\u0e32 \u6f22\u5b57",
+    "GRO\u1e9eE \u03a3\u039f\u03a3",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("caption", SAID)
+def test_words_are_told_apart_as_in_python(plain, caption):
+    found = plain.evaluate(
+        """async (caption) => {
+            const { tokenize } = await import(new URL("../_static/generator/text.mjs", location));
+            return tokenize(caption);
+        }""",
+        caption,
+    )
+    assert found == tokenize(caption)
 
 
 def test_the_noise_is_that_of_python(plain):
@@ -128,6 +177,60 @@ def test_the_page_draws_what_python_draws(page):
     found = canvas(opened)
     assert found.shape == (32, 32, 3) and np.abs(found[..., 0] - wanted.int().numpy()).max() <= 1
     assert opened.log.complaints() == []
+
+
+def test_a_typed_caption_is_drawn_as_python_draws_it(page):
+    opened = drawn(page, ADDRESS + "#model=shapes&n=1&steps=2")
+    caption = "a small blue ring at the top on black"
+    opened.get_by_role("textbox", name="Caption").fill(caption)
+    for name, value in {"Steps": "12", "Guidance": "3", "Seed": "5"}.items():
+        opened.get_by_label(name).fill(value)
+    opened.get_by_label("Seed").press("Enter")
+    opened.wait_for_function("document.querySelector('.scrub output').textContent === '12 of 12, t = 0'")
+    model = checkpoint.load("book/results/shapes.safetensors")
+    labels = encode([caption], model.network.vocabulary)
+    (wanted,) = sampler.draw(model, 1, labels=labels, steps=12, guidance=3.0, seed=5)
+    found = canvas(opened)
+    assert np.abs(found - wanted.permute(1, 2, 0).int().numpy()).max() <= 1
+    finished(opened)
+    opened.locator(".link").click()
+    address = re.sub("^[^/]*//[^/]*", "", opened.url)
+    assert (canvas(drawn(page, address)) == found).all()
+    assert opened.log.complaints() == []
+
+
+@pytest.mark.parametrize(
+    "caption, sentence",
+    [
+        ("a red dog", "The model has never read “dog”: it knows "),
+        ("a cat, a dog, a mouse, a horse", "The model has never read “cat”, “dog”, “mouse” and 1 more: it knows "),
+        ("red " * 17, "A caption has at most 16 words, but this one has 17."),
+        ("a" * 100_000, "A caption has at most 200 letters, but this one has 100000."),
+        ("\U0001f697\U0001f697", "There is no word in this caption."),
+        ("<img src=x onerror=alert(1)>", "The model has never read “img”, “src”, “x” and 3 more: it knows "),
+    ],
+)
+def test_a_caption_that_cannot_be_read_is_a_sentence_while_one_types(page, caption, sentence):
+    opened = drawn(page, ADDRESS + "#model=shapes&n=1&steps=2")
+    field, heard = opened.get_by_role("textbox", name="Caption"), opened.locator(".heard")
+    assert heard.text_content() == "" and field.get_attribute("aria-invalid") == "false"
+    field.fill(caption)
+    assert heard.text_content().startswith(sentence) and field.get_attribute("aria-invalid") == "true"
+    assert field.get_attribute("aria-describedby") == heard.get_attribute("id")
+    before = canvas(opened)
+    opened.locator(".go").click()  # nothing is drawn of it
+    assert said(opened).startswith(sentence) and (canvas(opened) == before).all()
+    field.fill("")
+    assert heard.text_content() == "No caption: the model draws whatever comes."
+    assert not opened.get_by_label("Guidance").is_visible()
+    again = drawn(page, f"{ADDRESS}#model=shapes&n=1&steps=2&caption={quote(caption[:1000])}")
+    assert sentence[:20] in said(again) and f"; {CAPTION} is taken." in said(again)
+    assert opened.locator(".ddpm-generator img").count() == 0
+    assert opened.log.complaints() == [] == again.log.complaints()
+
+
+def test_a_caption_for_a_model_that_reads_none_is_said(page):
+    assert "this model takes no caption" in said(drawn(page, ADDRESS + "#model=digits&n=1&steps=1&caption=a+red+ring"))
 
 
 def test_one_goes_back_through_the_steps_and_looks_at_the_guess(page):
@@ -183,6 +286,26 @@ def test_a_link_makes_the_same_picture_again(page):
     address = re.sub("^[^/]*//[^/]*", "", opened.url)
     assert "seed=77" in address and "eta=0.5" in address
     assert (canvas(drawn(page, address)) == first).all()
+
+
+def test_a_link_brings_the_drawing_that_was_begun_with(page):
+    opened = drawn(page, ADDRESS + "#model=cars&n=1&steps=10&seed=2")
+    opened.locator(".own summary").click()
+    opened.locator(".brush").select_option("red")
+    opened.locator(".pad").click()
+    opened.locator(".from").fill("500")
+    opened.locator(".finish").click()
+    opened.wait_for_function("document.querySelector('.scrub output').textContent.startsWith('5 of 5')")
+    finished(opened)
+    first = canvas(opened)
+    opened.locator(".link").click()
+    again = drawn(page, re.sub("^[^/]*//[^/]*", "", opened.url))
+    assert (canvas(again) == first).all() and (canvas(again, ".pad") == canvas(opened, ".pad")).all()
+    for harm in ("start=nonsense", "start=%3Cb%3E", "from=0", "from=x", "from=1001"):
+        name = harm.split("=")[0]
+        other = re.sub(f"{name}=[^&]*", harm, again.url)
+        harmed = drawn(page, re.sub("^[^/]*//[^/]*", "", other))
+        assert "The drawing in the link cannot be read" in said(harmed) and harmed.log.complaints() == []
 
 
 @pytest.mark.parametrize(

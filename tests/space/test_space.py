@@ -1,5 +1,6 @@
 """The Space, started as it is published: asked by one, by many at once, and speaking to nobody outside."""
 
+import json
 import os
 import re
 import socket
@@ -93,12 +94,12 @@ def test_the_pictures_stream_while_they_are_drawn(client):
 @pytest.mark.parametrize(
     "changes, sentence",
     [
-        (dict(steps=0), "The number of steps must be a number from 1 to 100, but it is 0."),
-        (dict(steps=10.7), "The number of steps must be a whole number from 1 to 100, but it is 10.7."),
-        (dict(steps="x"), "The number of steps must be a number from 1 to 100, but it is 'x'."),
-        (dict(steps=None), "The number of steps must be a number from 1 to 100, but it is None."),
+        (dict(steps=0), "The number of steps must be a number from 1 to 250, but it is 0."),
+        (dict(steps=10.7), "The number of steps must be a whole number from 1 to 250, but it is 10.7."),
+        (dict(steps="x"), "The number of steps must be a number from 1 to 250, but it is 'x'."),
+        (dict(steps=None), "The number of steps must be a number from 1 to 250, but it is None."),
         (dict(n=1e9), "The number of pictures must be a number from 1 to 16"),
-        (dict(guidance=-1), "The guidance must be a number from 0 to 10.0, but it is -1."),
+        (dict(guidance=-1), "The guidance must be a number from 0 to 10, but it is -1."),
         (dict(seed=2**63), "The seed must be a number from 0 to 9007199254740991, but it is 9223372036854775808."),
         (dict(seed=1.5), "The seed must be a whole number"),
         (dict(caption="a" * 100_000), "A caption is a text of at most 200 letters."),
@@ -117,7 +118,7 @@ def test_what_cannot_be_drawn_is_refused_in_a_sentence(client, space, changes, s
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), True, [1], {}])
 def test_no_value_is_drawn_that_is_no_number(value):
-    with pytest.raises(drawing.Refused, match="must be a number from 1 to 100"):
+    with pytest.raises(drawing.Refused, match="must be a number from 1 to 250"):
         drawing.asked(*(FINE | dict(steps=value)).values())
 
 
@@ -169,6 +170,15 @@ def test_what_is_published_stands_alone(tmp_path):
     bare = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=bare, capture_output=True, text=True)
     assert done.stdout.strip() == "Finished: 1 steps, seed 0.", done.stderr
+
+
+def test_it_allows_what_the_page_of_the_generator_allows(tmp_path):
+    """Both read one file, and what is published has it."""
+    import push
+
+    page = ROOT / "book" / "_static" / "generator" / "bounds.json"
+    assert json.loads(page.read_text("utf-8")) == drawing.MOST
+    assert (push.assembled(tmp_path) / "bounds.json").read_bytes() == page.read_bytes()
 
 
 def test_the_pins_are_those_of_the_book():

@@ -1,18 +1,25 @@
 // The generator on the page: a form, a canvas that shows every step, and a worker that draws. `open` is called when the
 // reader asks for it, and nothing is loaded before.
 
-import { asNumbers, checked, fromAddress, RULES, toAddress } from "./settings.mjs";
+import { Pad } from "./pad.mjs";
+import { asNumbers, AT_ONCE, checked, fromAddress, rules, toAddress } from "./settings.mjs";
+import { complaint } from "./text.mjs";
 
 const HERE = new URL(".", import.meta.url);
-const SHELF = await (await fetch(new URL("models.json", HERE))).json(); // name -> {title, file, bytes, sha256, settings}
+const json = async (name) => (await fetch(new URL(name, HERE))).json();
+const SHELF = await json("models.json"); // name -> {title, file, bytes, sha256, settings, picture}
+const BOUNDS = await json("bounds.json");
 const SAMPLERS = { dpm: "DPM-Solver++", ddim: "DDIM", ddpm: "ancestral (DDPM)" };
-const FIRST = { label: "none", n: "4", steps: "20", sampler: "dpm", eta: "0", guidance: "0", seed: "0" };
+const FIRST = { label: "none", caption: "", n: "4", steps: "20", sampler: "dpm", eta: "0", guidance: "0", seed: "0" };
 
 const FORM = `
   <form>
     <label>Model <select name="model"></select></label>
     <label data-for="label">Class <select name="label"></select></label>
-    <label>Pictures <select name="n"><option>1<option>4<option>16</select></label>
+    <div data-for="caption"><label>Caption <input name="caption" autocomplete="off" spellcheck="false"></label>
+      <p class="heard" role="status"></p>
+      <details class="known"><summary>Words that it knows</summary><p></p></details></div>
+    <label>Pictures <select name="n"></select></label>
     <label>Steps <input name="steps" inputmode="numeric" autocomplete="off"></label>
     <label>Sampler <select name="sampler"></select></label>
     <label data-for="eta">eta <input name="eta" inputmode="decimal" autocomplete="off"></label>
@@ -29,7 +36,7 @@ const FORM = `
       <label><input type="radio" name="shown" value="x0Hat"> x̂<sub>0</sub>, the network's guess of the end</label>
     </fieldset>
     <span class="buttons"><button type="button" class="save" disabled>Save as PNG</button>
-      <button type="button" class="link">Copy a link to this</button></span>
+      <button type="button" class="link" disabled>Copy a link to this</button></span>
   </div>
   <details class="own"><summary>Begin with a drawing of your own</summary>
     <p>Draw with finger or mouse. Your drawing gets the noise of time t, and the model finishes it from there: a small t
@@ -42,16 +49,22 @@ const FORM = `
       <button type="button" class="finish" disabled>Finish my drawing</button></span>
   </details>`;
 
+let opened = 0; // generators on this page
+
 export class Generator {
   constructor(root) {
     const style = document.createElement("link");
     [style.rel, style.href] = ["stylesheet", new URL("generator.css", HERE)];
     document.head.append(style);
-    Object.assign(this, { root, steps: [], job: 0, busy: false, loaded: null, drawn: false });
+    Object.assign(this, { root, steps: [], job: 0, busy: false, loaded: null, start: null });
     root.innerHTML = FORM;
     this.form = this.find("form");
     this.fill("model", Object.entries(SHELF).map(([name, { title }]) => [name, title]));
     this.fill("sampler", Object.entries(SAMPLERS));
+    this.fill("n", AT_ONCE.filter((n) => n <= BOUNDS.pictures).map((n) => [n, n]));
+    this.pad = new Pad(this.find(".pad"), this.find(".brush"), () => (this.find(".finish").disabled = !this.pad?.drawn));
+    this.find(".heard").id = `ddpm-heard-${++opened}`;
+    this.form.elements.caption.setAttribute("aria-describedby", this.find(".heard").id);
     this.listen();
   }
 
@@ -69,18 +82,23 @@ export class Generator {
     this.find(".status").textContent = sentences.join(" ");
   }
 
-  /** Settings from the address, or the model's own; then the first picture. */
-  async begin(wanted = fromAddress(location.hash)) {
-    const name = wanted.model in SHELF ? wanted.model : Object.keys(SHELF)[0];
+  /** Settings from a link, or the model's own; then the first picture, begun with the drawing of the link if it has one. */
+  async begin(wanted) {
+    if (this.busy) this.stop();
+    const name = Object.hasOwn(SHELF, wanted.model ?? "") ? wanted.model : Object.keys(SHELF)[0];
     const sorry = wanted.model && wanted.model !== name ? [`There is no model “${wanted.model.slice(0, 40)}” here.`] : [];
+    this.form.elements.model.value = name;
     if (!(await this.load(name))) return;
     const found = checked({ ...wanted, model: name }, this.rules(), { ...this.first(), model: name });
+    if (wanted.caption && !this.loaded.vocabulary) sorry.push(`${SHELF[name].title}: this model takes no caption.`);
     this.show(found.settings);
-    await this.draw(null, [...sorry, ...found.sorry]);
+    const start = wanted.start === undefined ? null : await this.sent(wanted);
+    if (wanted.start !== undefined && !start) sorry.push("The drawing in the link cannot be read, so this begins with noise.");
+    await this.draw(start, [...sorry, ...found.sorry]);
   }
 
   rules() {
-    return RULES(Object.keys(SHELF), this.loaded.names);
+    return rules(Object.keys(SHELF), this.loaded, BOUNDS);
   }
 
   first() {
@@ -90,14 +108,27 @@ export class Generator {
   show(settings) {
     for (const [name, value] of Object.entries(settings)) this.form.elements[name].value = value;
     this.dependents();
+    this.hear();
   }
 
   /** What makes no sense with this choice is not offered. */
   dependents() {
-    const { label, sampler } = this.form.elements;
-    this.find("[data-for=label]").hidden = !this.loaded?.names;
-    this.find("[data-for=guidance]").hidden = !this.loaded?.names || label.value === "none";
+    const { label, caption, sampler } = this.form.elements, { names, vocabulary } = this.loaded ?? {};
+    const told = (names && label.value !== "none") || (vocabulary && caption.value.trim());
+    this.find("[data-for=label]").hidden = !names;
+    this.find("[data-for=caption]").hidden = !vocabulary;
+    this.find("[data-for=guidance]").hidden = !told;
     this.find("[data-for=eta]").hidden = sampler.value !== "ddim";
+  }
+
+  /** Whether the model can be told this caption; if not, a sentence below it says why, while one types. */
+  hear() {
+    const { caption } = this.form.elements, { vocabulary } = this.loaded ?? {};
+    const wrong = vocabulary ? complaint(caption.value, vocabulary, BOUNDS.letters) : "";
+    const sentence = wrong || (caption.value.trim() ? "" : "No caption: the model draws whatever comes.");
+    if (this.find(".heard").textContent !== sentence) this.find(".heard").textContent = sentence;
+    caption.setAttribute("aria-invalid", String(Boolean(wrong)));
+    return wrong;
   }
 
   /** A worker with this model in it; true when it is ready. */
@@ -113,7 +144,7 @@ export class Generator {
     return new Promise((resolve) => {
       this.worker.onerror = () => resolve(this.fail("The drawing machine could not be started."));
       this.worker.onmessage = ({ data }) => {
-        if (data.kind === "awake") this.worker.postMessage({ kind: "load", model: SHELF[name] });
+        if (data.kind === "awake") this.worker.postMessage({ kind: "load", model: SHELF[name], most: BOUNDS.pictures });
         if (data.kind === "bytes") this.say(`Fetching the model: ${Math.round((100 * data.came) / data.total)} %`);
         if (data.kind === "step" && data.job === this.job) this.step(data);
         if (data.kind === "done" && data.job === this.job) this.done();
@@ -123,11 +154,15 @@ export class Generator {
     });
   }
 
-  ready(name, { channels, size, names, T }) {
-    this.loaded = { name, channels, height: size[0], width: size[1], names, T };
-    const classes = (names ?? []).map((text, k) => [String(k), text]);
+  ready(name, { channels, size, names, vocabulary, T }) {
+    this.size = { channels, height: size[0], width: size[1] };
+    this.loaded = { name, names, vocabulary, T };
+    const classes = (names ?? []).map((text, k) => [String(k), text]), from = this.find(".from");
     this.fill("label", [["none", "any"], ...(names ? [["each", "each in turn"]] : []), ...classes]);
-    this.pad();
+    this.find(".known p").textContent = (vocabulary ?? []).join(", ");
+    [from.max, from.value] = [T, Math.round(0.6 * T)];
+    this.pad.lay(this.size);
+    this.told();
     return true;
   }
 
@@ -147,6 +182,11 @@ export class Generator {
   async draw(start = null, before = []) {
     if (!(await this.load(this.form.elements.model.value))) return;
     this.find(".beforehand")?.remove();
+    const wrong = this.hear();
+    if (wrong) {
+      this.form.elements.caption.focus();
+      return this.say(wrong);
+    }
     const form = Object.fromEntries(new FormData(this.form));
     const { settings, sorry } = checked(form, this.rules(), { ...this.first(), model: this.loaded.name });
     this.show(settings);
@@ -166,7 +206,7 @@ export class Generator {
   done() {
     this.busy = false;
     this.find(".go").textContent = "Draw";
-    this.find(".save").disabled = false;
+    this.find(".save").disabled = this.find(".link").disabled = false;
     const seconds = ((performance.now() - this.began) / 1000).toFixed(1);
     this.say(...this.notes, `Drawn in ${seconds} s, in this page. Drag the slider to go back through the steps.`);
     this.root.dispatchEvent(new CustomEvent("drawn", { bubbles: true }));
@@ -178,6 +218,13 @@ export class Generator {
     this.busy = false;
     this.find(".go").textContent = "Draw";
     this.say("Stopped.");
+  }
+
+  /** Whoever comes back to this page from the next one finds it without its worker. */
+  leave() {
+    if (this.busy) this.stop();
+    this.worker?.terminate();
+    this.loaded = null;
   }
 
   /** The step under the slider, as x_t or as the guess of x_0. */
@@ -193,7 +240,7 @@ export class Generator {
   }
 
   grid(canvas, shades) {
-    const { channels: C, height: H, width: W } = this.loaded, n = shades.length / (C * H * W);
+    const { channels: C, height: H, width: W } = this.size, n = shades.length / (C * H * W);
     const columns = Math.ceil(Math.sqrt(n)), rows = Math.ceil(n / columns);
     [canvas.width, canvas.height] = [columns * W, rows * H];
     const image = new ImageData(columns * W, rows * H);
@@ -209,47 +256,28 @@ export class Generator {
     canvas.getContext("2d").putImageData(image, 0, 0);
   }
 
-  /** The pad of the size of the model's pictures, with brushes of its colours. */
-  pad() {
-    const { channels, height, width, T } = this.loaded, pad = this.find(".pad"), from = this.find(".from");
-    [pad.width, pad.height] = [width, height];
-    const colours = channels === 1 ? ["white", "silver", "grey", "black"] : ["white", "silver", "red", "blue", "green", "black"];
-    this.find(".brush").replaceChildren(...colours.map((colour) => new Option(colour)));
-    [from.max, from.value] = [T, Math.round(0.6 * T)];
-    this.clear();
-  }
-
-  clear() {
-    const pad = this.find(".pad"), context = pad.getContext("2d");
-    context.fillStyle = this.loaded.channels === 1 ? "black" : "skyblue";
-    context.fillRect(0, 0, pad.width, pad.height);
-    Object.assign(this, { drawn: false, brush: { x: pad.width / 2, y: pad.height / 2 } });
-    this.find(".finish").disabled = true;
-    this.told();
-  }
-
   told() {
     this.find(".from + output").textContent = this.find(".from").value;
   }
 
-  dot(x, y) {
-    const pad = this.find(".pad"), context = pad.getContext("2d"), radius = Math.max(0.6, pad.width / 24);
-    context.fillStyle = this.find(".brush").value;
-    context.beginPath();
-    context.arc(x, y, radius, 0, 2 * Math.PI);
-    context.fill();
-    this.drawn = true;
-    this.find(".finish").disabled = false;
+  finish() {
+    if (!this.pad.drawn) return this.say("The pad is empty: draw something first.");
+    this.draw(this.begun());
   }
 
-  finish() {
-    const { channels: C, height: H, width: W } = this.loaded;
-    if (!this.drawn) return this.say("The pad is empty: draw something first.");
-    const { data } = this.find(".pad").getContext("2d").getImageData(0, 0, W, H), pixels = new Float32Array(C * H * W);
-    for (let c = 0; c < C; c++) {
-      for (let p = 0; p < H * W; p++) pixels[c * H * W + p] = data[4 * p + c] / 127.5 - 1;
-    }
-    this.draw({ pixels, t: Number(this.find(".from").value) });
+  /** What is drawn on the pad, and from which time it is finished. */
+  begun() {
+    return { pixels: this.pad.pixels(), t: Number(this.find(".from").value), text: this.pad.toText() };
+  }
+
+  /** The beginning that a link brings, on the pad as well; null if it cannot be read. */
+  async sent({ start, from }) {
+    const t = Number(from ?? NaN);
+    if (!(Number.isInteger(t) && t >= 1 && t <= this.loaded.T) || !(await this.pad.fromText(start))) return null;
+    this.find(".from").value = t;
+    this.told();
+    this.find(".own").open = true;
+    return this.begun();
   }
 
   listen() {
@@ -266,6 +294,10 @@ export class Generator {
       }
     });
     this.form.addEventListener("change", () => this.dependents());
+    this.form.elements.caption.addEventListener("input", () => {
+      this.hear();
+      this.dependents();
+    });
     this.find(".other").addEventListener("click", () => {
       this.form.elements.seed.value = String(Math.floor(Math.random() * 1e6));
       this.draw();
@@ -274,42 +306,10 @@ export class Generator {
     this.find(".shown").addEventListener("change", () => this.paint());
     this.find(".save").addEventListener("click", () => this.save());
     this.find(".link").addEventListener("click", () => this.link());
-    this.find(".clear").addEventListener("click", () => this.clear());
+    this.find(".clear").addEventListener("click", () => this.pad.clear());
     this.find(".finish").addEventListener("click", () => this.finish());
     this.find(".from").addEventListener("input", () => this.told());
-    addEventListener("pagehide", () => this.worker?.terminate());
-    this.brushes();
-  }
-
-  brushes() {
-    const pad = this.find(".pad");
-    let last = null;
-    const at = ({ clientX, clientY }) => {
-      const box = pad.getBoundingClientRect();
-      return [((clientX - box.left) / box.width) * pad.width, ((clientY - box.top) / box.height) * pad.height];
-    };
-    pad.addEventListener("pointerdown", (event) => {
-      pad.setPointerCapture(event.pointerId);
-      this.dot(...(last = at(event)));
-    });
-    pad.addEventListener("pointermove", (event) => {
-      if (!last) return;
-      const [x, y] = at(event), [a, b] = last, far = Math.ceil(2 * Math.hypot(x - a, y - b));
-      for (let k = 1; k <= far; k++) this.dot(a + ((x - a) * k) / far, b + ((y - b) * k) / far);
-      last = [x, y];
-    });
-    for (const end of ["pointerup", "pointercancel"]) pad.addEventListener(end, () => (last = null));
-    pad.addEventListener("keydown", (event) => {
-      const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-      if (!by && event.key !== " ") return;
-      event.preventDefault();
-      if (by) {
-        this.brush.x = Math.min(pad.width, Math.max(0, this.brush.x + by[0]));
-        this.brush.y = Math.min(pad.height, Math.max(0, this.brush.y + by[1]));
-        if (!event.shiftKey) return;
-      }
-      this.dot(this.brush.x, this.brush.y);
-    });
+    addEventListener("pagehide", () => this.leave());
   }
 
   save() {
@@ -324,10 +324,10 @@ export class Generator {
     link.click();
   }
 
+  /** The address that makes these pictures again. */
   async link() {
-    const form = Object.fromEntries(new FormData(this.form));
-    const { settings } = checked(form, this.rules(), { ...this.first(), model: this.loaded.name });
-    history.replaceState(null, "", toAddress(settings));
+    const begun = this.start ? { start: this.start.text, from: this.start.t } : {};
+    history.replaceState(null, "", toAddress({ ...this.settings, ...begun }));
     try {
       await navigator.clipboard.writeText(location.href);
       this.say("The link is copied; it stands in the address line, too.");
@@ -337,9 +337,13 @@ export class Generator {
   }
 }
 
-/** Put the generator into an element of the page and let it draw. */
-export function open(root, wanted) {
-  const generator = new Generator(root);
-  generator.begin(wanted);
+/** Put the generator into an element of the page and let it draw: what the element's data-settings say, or else the
+ *  page's address. */
+export function open(root) {
+  const generator = new Generator(root), { settings } = root.dataset;
+  generator.begin(fromAddress(settings ?? location.hash));
+  if (settings === undefined) {
+    addEventListener("hashchange", () => location.hash.startsWith("#model=") && generator.begin(fromAddress(location.hash)));
+  }
   return generator;
 }

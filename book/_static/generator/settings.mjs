@@ -1,49 +1,44 @@
-// What a reader may choose, checked once: from the form, from a link, and back into a link.
+// What a reader may choose, checked once: from the form, from a link, and back into a link. How much of each stands in
+// bounds.json, which the Space reads as well.
 
-const whole = (least, most, what) => ({
-  read: (text) => (/^-?\d+$/.test(text.trim()) ? Number(text) : NaN),
-  holds: (value) => value >= least && value <= most,
-  needs: `a whole number from ${least} to ${most}`,
-  what,
-});
-const number = (least, most, what) => ({
-  read: (text) => (text.trim() === "" ? NaN : Number(text)),
-  holds: (value) => value >= least && value <= most,
-  needs: `a number from ${least} to ${most}`,
-  what,
-});
-const oneOf = (choices, what) => ({
-  read: (text) => text,
-  holds: (value) => choices.includes(value),
-  needs: `one of ${choices.join(", ")}`,
-  what,
-});
+import { complaint } from "./text.mjs";
 
-export const MOST_STEPS = 250;
+const rule = (what, needs, read, holds) => ({
+  read,
+  wrong: (text) => (holds(read(text)) ? "" : `The ${what} must be ${needs}, but “${text.slice(0, 40)}” was asked for.`),
+});
+const whole = (what, least, most) =>
+  rule(what, `a whole number from ${least} to ${most}`, (text) => (/^-?\d+$/.test(text.trim()) ? Number(text) : NaN),
+    (value) => value >= least && value <= most);
+const number = (what, least, most) =>
+  rule(what, `a number from ${least} to ${most}`, (text) => (text.trim() === "" ? NaN : Number(text)),
+    (value) => value >= least && value <= most);
+const oneOf = (what, choices) => rule(what, `one of ${choices.join(", ")}`, (text) => text, (value) => choices.includes(value));
 
-/** For each setting what it may be; `model` and `label` depend on what there is. */
-export const RULES = (models, names) => ({
-  model: oneOf(models, "model"),
-  label: oneOf(["none", ...(names ? ["each", ...names.map((_, k) => String(k))] : [])], "class"),
-  n: oneOf(["1", "4", "16"], "number of pictures"),
-  steps: whole(1, MOST_STEPS, "number of steps"),
-  sampler: oneOf(["dpm", "ddim", "ddpm"], "sampler"),
-  eta: number(0, 1, "eta"),
-  guidance: number(0, 10, "guidance"),
-  seed: whole(0, Number.MAX_SAFE_INTEGER, "seed"),
+export const AT_ONCE = [1, 4, 16]; // numbers of pictures
+
+/** For each setting what it may be, for a loaded model with class names, a vocabulary, or neither. */
+export const rules = (models, { names, vocabulary }, bounds) => ({
+  model: oneOf("model", models),
+  label: oneOf("class", ["none", ...(names ? ["each", ...names.map((_, k) => String(k))] : [])]),
+  ...(vocabulary && {
+    caption: { read: (text) => text.trim(), wrong: (text) => complaint(text, vocabulary, bounds.letters) },
+  }),
+  n: oneOf("number of pictures", AT_ONCE.filter((n) => n <= bounds.pictures).map(String)),
+  steps: whole("number of steps", 1, bounds.steps),
+  sampler: oneOf("sampler", ["dpm", "ddim", "ddpm"]),
+  eta: number("eta", 0, 1),
+  guidance: number("guidance", 0, bounds.guidance),
+  seed: whole("seed", 0, bounds.seed),
 });
 
 /** Settings as text from those of a link or a form, and a sentence for each that was not understood. */
 export function checked(wanted, rules, fallback) {
   const settings = {}, sorry = [];
-  for (const [name, { read, holds, needs, what }] of Object.entries(rules)) {
-    const text = wanted[name] ?? fallback[name];
-    if (holds(read(text))) {
-      settings[name] = String(read(text));
-    } else {
-      settings[name] = fallback[name];
-      sorry.push(`The ${what} must be ${needs}, but “${text.slice(0, 40)}” was asked for; ${fallback[name]} is taken.`);
-    }
+  for (const [name, { read, wrong }] of Object.entries(rules)) {
+    const text = wanted[name] ?? fallback[name], sentence = wrong(text);
+    settings[name] = sentence ? fallback[name] : String(read(text));
+    if (sentence) sorry.push(`${sentence.slice(0, -1)}; ${fallback[name]} is taken.`);
   }
   return { settings, sorry };
 }
@@ -57,10 +52,11 @@ export function toAddress(settings) {
   return "#" + new URLSearchParams(settings);
 }
 
-/** As `draw` takes them. */
-export function asNumbers({ label, n, steps, sampler, eta, guidance, seed }) {
+/** As `draw` takes them; guidance needs something to pull towards. */
+export function asNumbers({ label, caption = "", n, steps, sampler, eta, guidance, seed }) {
   return {
-    n: Number(n), steps: Number(steps), sampler, eta: Number(eta), guidance: label === "none" ? 0 : Number(guidance),
-    seed: Number(seed), label: label === "none" ? null : label === "each" ? label : Number(label),
+    n: Number(n), steps: Number(steps), sampler, eta: Number(eta), seed: Number(seed), caption,
+    guidance: label === "none" && !caption ? 0 : Number(guidance),
+    label: label === "none" ? null : label === "each" ? label : Number(label),
   };
 }

@@ -1,7 +1,10 @@
 // The U-Net of chapter 7 once more: ddpm_core/unet.py, line for line, on the kernels of generator/kernels.c.
 // What is a tensor there is an address here, of numbers in the memory that JavaScript and the kernels share.
 
+import { MAX_WORDS, TextEncoder } from "./text.mjs";
+
 const WIDTH = 8; // outputs that a convolution makes side by side
+const BYTES = 4; // of a number
 
 /** Compile the kernels: `bytes` are those of kernels.wasm. */
 export async function compile(bytes) {
@@ -81,7 +84,8 @@ class Norm {
   }
 }
 
-/** norm, SiLU, conv; norm, scale and shift by time and class, SiLU, conv; plus what came in; and attention, if any. */
+/** norm, SiLU, conv; norm, scale and shift by time and class or caption, SiLU, conv; plus what came in; then attention and
+ *  cross-attention, if any. */
 class ResidualBlock {
   constructor(net, name, h, w, heads) {
     this.norm1 = new Norm(net, `${name}.norm1`);
@@ -91,19 +95,20 @@ class ResidualBlock {
     this.condition = new Conv(net, `${name}.condition`);
     this.shortcut = net.has(`${name}.shortcut.weight`) ? new Conv(net, `${name}.shortcut`) : null;
     this.attention = net.has(`${name}.attention.qkv.weight`) ? new Attention(net, `${name}.attention`, heads) : null;
+    this.reads = net.has(`${name}.reads.query.weight`) ? new CrossAttention(net, `${name}.reads`, heads) : null;
     Object.assign(this, { net, h, w, out: this.conv2.out });
     this.answer = net.memory.room(net.most * h * w * this.out);
   }
 
-  forward(n, x, condition) {
-    const { net, h, w, out } = this, size = h * w * out;
+  forward(n, x, condition, words) {
+    const { net, h, w, out, attention, reads } = this, size = h * w * out;
     const told = this.condition.into(net.scratch("told", 2 * out), n, 1, 1, condition);
     const first = this.conv1.into(net.scratch("conv", size), n, h, w, this.norm1.silu(n, h, w, x));
     const second = this.norm2.silu(n, h, w, first, told);
     const plus = this.shortcut ? this.shortcut.into(net.scratch("shortcut", size), n, h, w, x) : x;
-    const attends = this.attention ? net.scratch("sum", size) : this.answer;
-    const h2 = this.conv2.into(attends, n, h, w, second, plus);
-    return this.attention ? this.attention.into(this.answer, n, h, w, h2) : h2;
+    let now = this.conv2.into(attention || reads ? net.scratch("sum", size) : this.answer, n, h, w, second, plus);
+    if (attention) now = attention.into(reads ? net.scratch("attended", size) : this.answer, n, h, w, now);
+    return reads ? reads.into(this.answer, n, h, w, now, words) : now;
   }
 }
 
@@ -116,10 +121,30 @@ class Attention {
   }
 
   into(y, n, h, w, x) {
-    const { net, norm: { c } } = this;
-    const asked = this.qkv.into(net.scratch("qkv", 3 * h * w * c), n, h, w, this.norm.alone(n, h, w, x));
-    const taken = net.scratch("taken", h * w * c);
-    net.kernels.attention(n, h * w, c, this.heads, asked, taken);
+    const { net, heads, norm: { c } } = this, size = h * w * c;
+    const asked = this.qkv.into(net.scratch("qkv", 3 * size), n, h, w, this.norm.alone(n, h, w, x));
+    const taken = net.scratch("taken", size), keys = asked + BYTES * c;
+    net.kernels.attention(n, h * w, h * w, c, heads, asked, 3 * c, keys, 3 * c, 3 * size, taken);
+    return this.out.into(y, n, h, w, taken, x);
+  }
+}
+
+/** Every position asks every word of the caption; plus what came in.   [chapter 13] */
+class CrossAttention {
+  constructor(net, name, heads) {
+    this.norm = new Norm(net, `${name}.norm`);
+    [this.query, this.keyValue] = [new Conv(net, `${name}.query`), new Conv(net, `${name}.key_value`)];
+    this.out = new Conv(net, `${name}.out`);
+    Object.assign(this, { net, heads });
+  }
+
+  /** `words` are {address, places}: the vectors of the start token and of each word, the same for all pictures. */
+  into(y, n, h, w, x, { address, places }) {
+    const { net, heads, norm: { c } } = this, size = h * w * c;
+    const asked = this.query.into(net.scratch("query", size), n, h, w, this.norm.alone(n, h, w, x));
+    const said = this.keyValue.into(net.scratch("said", (1 + MAX_WORDS) * 2 * c), 1, 1, places, address);
+    const taken = net.scratch("taken", size);
+    net.kernels.attention(n, h * w, places, c, heads, asked, c, said, 2 * c, 0, taken);
     return this.out.into(y, n, h, w, taken, x);
   }
 }
@@ -141,15 +166,17 @@ export class UNet {
     this.grow = channels.slice(1).map((_, stair) => new Conv(this, `grow.${stair}`));
     this.up = channels.map((_, stair) => stairs(`up.${stair}`, levels - 1 - stair));
     this.head = [new Norm(this, "head.0"), new Conv(this, "head.2")];
-    this.label = this.has("label.weight") ? this.tensor("label.weight").values : null;
+    this.label = this.has("label.weight") ? this.tensor("label.weight") : null;
+    this.text = config.vocabulary ? new TextEncoder(tensors, config.vocabulary) : null;
+    this.nothing = this.text?.read([]); // what the empty caption says
     this.tensors = null; // the numbers are in the kernels' memory now
   }
 
   /** The network's answer to n pictures x (Float32Array, picture by picture, channel by channel) at time t.
-   *  `labels` has a class for each picture, or is null: none given. */
+   *  `labels` has a class for each picture, or is what `text.read` made of a caption, or is null: none given. */
   forward(x, t, labels) {
     const n = x.length / this.pixels, { kernels, config: { channels, patch } } = this;
-    const condition = this.told(n, t, labels), skips = [];
+    const condition = this.told(n, t, labels), words = this.text && this.words(labels), skips = [];
     let [h, w] = [this.height / patch, this.width / patch];
     let now = this.stem.into(this.scratch("stem", h * w * channels[0]), n, h, w, this.unshuffled(x, n));
     this.down.forEach((blocks, level) => {
@@ -159,9 +186,9 @@ export class UNet {
         [h, w] = [h / 2, w / 2];
         now = this.shrink[level - 1].into(this.scratch("stair", h * w * c), n, h, w, from);
       }
-      for (const block of blocks) skips.push((now = block.forward(n, now, condition)));
+      for (const block of blocks) skips.push((now = block.forward(n, now, condition, words)));
     });
-    for (const block of this.middle) now = block.forward(n, now, condition);
+    for (const block of this.middle) now = block.forward(n, now, condition, words);
     this.up.forEach((blocks, stair) => {
       const c = channels[channels.length - 1 - stair];
       if (stair > 0) {
@@ -174,14 +201,28 @@ export class UNet {
         const both = this.scratch("both", h * w * 2 * c);
         kernels.place(n * h * w, c, now, 0, 2 * c, both);
         kernels.place(n * h * w, c, skips.pop(), c, 2 * c, both);
-        now = block.forward(n, both, condition);
+        now = block.forward(n, both, condition, words);
       }
     });
     const [norm, conv] = this.head;
     return this.shuffled(conv.into(this.scratch("head", h * w * conv.out), n, h, w, norm.silu(n, h, w, now)), n);
   }
 
-  /** SiLU(time's vector + the class's), for n pictures: what every block is told. */
+  /** Where the vectors of the caption's words lie, for cross-attention. */
+  words(caption) {
+    const { vectors, places } = caption ?? this.nothing, address = this.scratch("words", (1 + MAX_WORDS) * this.text.width);
+    this.memory.at(address, vectors.length).set(vectors);
+    return { address, places };
+  }
+
+  /** The vector of the caption, or of the class of picture b; null for a network that is told neither. */
+  said(labels, b) {
+    if (this.text) return (labels ?? this.nothing).vector;
+    const { shape: [, c], values } = this.label ?? { shape: [] }, row = labels ? labels[b] : this.config.num_classes;
+    return values ? values.subarray(row * c, (row + 1) * c) : null;
+  }
+
+  /** SiLU(time's vector + that of the class or of the caption), for n pictures: what every block is told. */
   told(n, t, labels) {
     const { kernels, memory, config: { channels: [width] } } = this, [first, second] = this.time, c = second.out;
     const angles = Array.from({ length: width / 2 }, (_, k) => t * Math.exp((-Math.log(10000) * k) / (width / 2)));
@@ -192,7 +233,7 @@ export class UNet {
     const time = memory.at(second.into(vectors, 1, 1, 1, hidden), c).slice();
     const rows = memory.at(vectors, n * c);
     for (let b = 0; b < n; b++) {
-      const said = this.label && this.label.subarray((labels ? labels[b] : this.config.num_classes) * c);
+      const said = this.said(labels, b);
       for (let i = 0; i < c; i++) rows[b * c + i] = time[i] + (said ? said[i] : 0);
     }
     kernels.silu(n * c, vectors, vectors);

@@ -6,7 +6,6 @@ import { draw } from "./drawing.mjs";
 import { hex, sha256 } from "./noise.mjs";
 import { compile, UNet } from "./unet.mjs";
 
-const MOST = 16; // pictures at once
 let net = null, model = null, current = null; // the number of the drawing that goes on
 
 const shades = (x) => Uint8ClampedArray.from(x, (value) => (value + 1) * 127.5);
@@ -35,19 +34,27 @@ async function fetched(address, total) {
   return all.buffer;
 }
 
-async function load({ file, bytes, sha256: wanted }) {
+async function load({ file, bytes, sha256: wanted }, most) {
   if (typeof WebAssembly !== "object") {
     throw new Unreadable("This browser has WebAssembly switched off, and the network runs on it.");
   }
-  const kernels = fetched(new URL("kernels.wasm", import.meta.url));
-  const buffer = await fetched(new URL(file, import.meta.url), bytes);
+  const from = (name) => new URL(name, import.meta.url);
+  const [kernels, buffer] = await Promise.all([fetched(from("kernels.wasm")), fetched(from(file), bytes)]);
   if (buffer.byteLength !== bytes || hex(sha256(new Uint8Array(buffer))) !== wanted) {
     throw new Unreadable("The model's file did not arrive as it was sent: it is cut short or has changed on the way.");
   }
   model = read(buffer);
-  net = new UNet(await compile(await kernels), model, MOST, ...model.about.size);
-  const { network, about, betas } = model;
-  postMessage({ kind: "ready", channels: network.in_channels, size: about.size, names: about.names, T: betas.length });
+  net = new UNet(await started(kernels), model, most, ...model.about.size);
+  const { network: { in_channels: channels, vocabulary }, about: { size, names }, betas } = model;
+  postMessage({ kind: "ready", channels, size, names, vocabulary, T: betas.length });
+}
+
+async function started(kernels) {
+  try {
+    return await compile(kernels);
+  } catch {
+    throw new Unreadable("The engine did not start: it needs a browser of 2023 or later.");
+  }
 }
 
 async function run({ job, settings, start }) {
@@ -63,7 +70,7 @@ async function run({ job, settings, start }) {
 
 onmessage = async ({ data }) => {
   try {
-    if (data.kind === "load") await load(data.model);
+    if (data.kind === "load") await load(data.model, data.most);
     else if (data.kind === "draw") await run(data);
     else current = null;
   } catch (error) {
