@@ -64,6 +64,7 @@ test-colab: $(READY)
 # Nothing of an old build may pass for a new one, so the pages are built before they are looked at.
 test-pages: $(READY) book
 	@$(BIN)/python tests/browser/chromium.py || $(BIN)/python -m playwright install chromium || true
+	@$(BIN)/python tests/browser/firefox.py || apt-get install --yes --quiet firefox-esr || true
 	@$(BIN)/python -m pytest -q -n 2 tests/browser
 
 # The generator as a Hugging Face Space: here, or published. make push-space SPACE=user/name

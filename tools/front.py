@@ -56,8 +56,18 @@ def opening() -> str:
     still = image("opening", "Sixteen cars, drawn by the model", 672, 168)
     buttons = '<a class="first" href="00-ten-minute-generator.html">Begin: a generator in ten minutes</a>'
     if GENERATOR in (ROOT / "_toc.yml").read_text().split():
-        buttons += ' <a href="generator.html">Draw in this page</a>'
+        buttons += ' <a href="generator.html">The generator</a>'
     return f'<noscript>{still}</noscript>\n{html}\n<p class="front-buttons">{buttons}</p>\n'
+
+
+def generator() -> str:
+    """A small generator in the page: nothing comes with it but a button that says what a press would fetch."""
+    garments = json.loads((ROOT / "book" / "_static" / "generator" / "models.json").read_text())["garments"]
+    invitation = f"Draw garments in this page ({garments['bytes'] / 1e6:.1f} MB)"
+    settings = 'data-compact data-settings="model=garments&amp;label=each&amp;n=4"'
+    start = '<script type="module" src="../_static/generator/start.mjs"></script>'
+    more = '<p><a href="generator.html">The whole generator</a> has more: cars, captions, a drawing of your own.</p>'
+    return f'<div class="ddpm-generator" {settings} data-invitation="{invitation}"></div>\n{start}\n{more}\n'
 
 
 # ---- Three results -------------------------------------------------------------------------------------------
@@ -230,7 +240,7 @@ def cards() -> str:
     return "\n".join(parts) + "\n"
 
 
-PIECES = {"opening.html": opening, "results.html": three_results, "chapters.html": cards}
+PIECES = {"opening.html": opening, "generator.html": generator, "results.html": three_results, "chapters.html": cards}
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)

@@ -6,13 +6,14 @@ import io
 import json
 import re
 from functools import partial
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import numpy as np
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
+from serving import HTML, Quiet, served
 
 from ddpm_core import sampler, schedule
 from ddpm_core.diffusion.model import Model
@@ -22,6 +23,7 @@ from ddpm_core.diffusion.prediction import V
 from ddpm_core.networks.conditioning import encode, tokenize
 from ddpm_core.storage import checkpoint
 from ddpm_core.unet import UNet
+from generator import build, models
 from generator.models import CAPTION
 
 ADDRESS = "/book/generator.html"
@@ -33,6 +35,14 @@ PARITY = """async ([file, settings]) => {
     const net = new UNet(await compile(await bytes("generator/kernels.wasm")), model, settings.n, ...model.about.size);
     return [...draw(net, model, settings)].map(({ t, x }) => [t, Array.from(x)]);
 }"""
+
+
+class Open(Quiet):
+    """A server whose files other sites may read."""
+
+    def end_headers(self):
+        self.send_header("Access-Control-Allow-Origin", "*")
+        super().end_headers()
 
 
 @pytest.fixture
@@ -224,7 +234,7 @@ def test_a_caption_that_cannot_be_read_is_a_sentence_while_one_types(page, capti
     assert heard.text_content() == "No caption: the model draws whatever comes."
     assert not opened.get_by_label("Guidance").is_visible()
     again = drawn(page, f"{ADDRESS}#model=shapes&n=1&steps=2&caption={quote(caption[:1000])}")
-    assert sentence[:20] in said(again) and f"; {CAPTION} is taken." in said(again)
+    assert sentence[:20] in said(again) and f"; “{CAPTION}” is taken." in said(again)
     assert opened.locator(".ddpm-generator img").count() == 0
     assert opened.log.complaints() == [] == again.log.complaints()
 
@@ -397,6 +407,15 @@ def test_another_model_brings_its_own_settings(page):
     assert not opened.get_by_label("Class").is_visible() and not opened.get_by_label("Guidance").is_visible()
 
 
+def test_whoever_comes_back_finds_it_working(page):
+    """The browser may keep the page as it was left, but its worker is gone."""
+    opened = drawn(page, ADDRESS + "#model=digits&n=1&steps=2&seed=1")
+    opened.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
+    opened.get_by_label("Steps").fill("3")
+    opened.locator(".go").click()
+    opened.wait_for_function("document.querySelector('.scrub output').textContent === '3 of 3, t = 0'")
+
+
 def test_leaving_the_page_while_it_draws_leaves_nothing_behind(page):
     opened = drawn(page, ADDRESS + "#model=digits&n=1&steps=2")
     opened.get_by_label("Steps").fill("250")
@@ -425,24 +444,148 @@ def test_it_fits_and_reads_well(page, width, scheme):
     assert [(v["id"], v["nodes"][0]["html"]) for v in found] == []
 
 
-def test_the_shelf_of_the_page_is_the_shelf(site):
-    from generator import models
+def test_a_finger_draws_at_the_width_of_a_phone(page):
+    opened = page(ADDRESS + "#model=garments&label=none&n=1&steps=4", width=390, height=844, has_touch=True)
+    opened.locator(".begin").tap()
+    finished(opened)
+    opened.locator(".own summary").tap()
+    pad = opened.locator(".pad")
+    pad.scroll_into_view_if_needed()
+    box = pad.bounding_box()
+    touch = opened.context.new_cdp_session(opened)
+    for kind, share in [("touchStart", 0.2), ("touchMove", 0.5), ("touchMove", 0.8), ("touchEnd", None)]:
+        points = [] if share is None else [{"x": box["x"] + box["width"] * share, "y": box["y"] + box["height"] * 0.5}]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    drawing = canvas(opened, ".pad")
+    assert (drawing[16, 8:24] > 200).all() and drawing[:8].max() < 10  # a line across, and the page stood still
+    opened.locator(".from").fill("1")
+    opened.locator(".finish").click()
+    opened.wait_for_function("document.querySelector('.scrub output').textContent === '1 of 1, t = 0'")
+    assert np.abs(canvas(opened) - drawing).mean() < 12 and opened.log.complaints() == []
 
+
+def test_with_the_keyboard_alone_a_caption_is_typed_drawn_and_looked_back_at(page):
+    """From the button on: Tab reaches what is needed, in the order of the page."""
+    opened = page(ADDRESS + "#model=shapes&n=4&steps=4")
+    opened.locator(".begin").focus()
+    opened.keyboard.press("Enter")
+    finished(opened)
+    tab_to(opened, "[name=caption]")
+    opened.keyboard.press("ControlOrMeta+a")
+    opened.keyboard.type("a small blue ring")
+    opened.keyboard.press("Enter")
+    finished(opened)
+    tab_to(opened, ".scrub input")
+    opened.keyboard.press("Home")
+    assert opened.locator(".scrub output").text_content() == "0 of 4, t = 1000"
+    opened.keyboard.press("End")
+    tab_to(opened, "[name=shown]:checked")
+    opened.keyboard.press("ArrowDown")
+    assert opened.locator("[name=shown][value=x0Hat]").is_checked()
+    assert "4 guesses" in opened.locator(".pictures").get_attribute("aria-label")
+    for selector in (".save", ".link", ".own summary"):
+        tab_to(opened, selector)
+    opened.keyboard.press("Enter")
+    tab_to(opened, ".pad")
+    opened.keyboard.press("Space")
+    tab_to(opened, ".finish")
+
+
+def tab_to(opened, selector):
+    """Press Tab until this has the focus, which must be seen."""
+    for _ in range(40):
+        if opened.evaluate(f"document.activeElement.matches('.ddpm-generator {selector}')"):
+            assert opened.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+            return
+        opened.keyboard.press("Tab")
+    raise AssertionError(f"Tab does not reach {selector}")
+
+
+def test_everything_has_a_name_for_a_screen_reader(page):
+    opened = drawn(page, ADDRESS + "#model=shapes&n=4&steps=2&sampler=ddim")
+    opened.locator(".own summary").click()
+    for role, name in [
+        ("combobox", "Model"), ("textbox", "Caption"), ("combobox", "Pictures"), ("textbox", "Steps"),
+        ("combobox", "Sampler"), ("textbox", "eta"), ("textbox", "Guidance"), ("textbox", "Seed"), ("slider", "Step"),
+        ("radio", "the picture with its noise"), ("radio", "guess of the end"), ("button", "Save as PNG"),
+        ("button", "Copy a link to this"), ("combobox", "Brush"), ("slider", "From t"), ("button", "Finish my drawing"),
+        ("img", "4 finished pictures at t = 0"), ("img", "A drawing pad"),
+    ]:  # fmt: skip
+        assert opened.locator(".ddpm-generator").get_by_role(role, name=name).count() == 1, (role, name)
+
+
+def test_nothing_on_it_moves_by_itself(page):
+    """So there is nothing to still for readers who prefer less motion: no animation, no transition, no scroll."""
+    opened = drawn(page, ADDRESS + "#model=digits&n=4&steps=2", reduced_motion="reduce")
+    moving = """() => [...document.querySelectorAll('.ddpm-generator *')].filter((one) => {
+        const { animationName, transitionDuration } = getComputedStyle(one);
+        return animationName !== 'none' || parseFloat(transitionDuration) > 0;
+    }).map((one) => one.outerHTML.slice(0, 80))"""
+    assert opened.evaluate(moving) == []
+    shown = canvas(opened)
+    opened.wait_for_timeout(300)
+    assert (canvas(opened) == shown).all()
+
+
+SNIPPET = """<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,">
+<title>A club</title><body><h1>Our club</h1>
+{}</body></html>"""
+
+
+def test_the_two_lines_work_on_a_page_of_another_site(browser, tmp_path):
+    """As generator.md gives them, with the address of a book whose server lets other sites read."""
+    text = (models.ROOT / "book" / "generator.md").read_text("utf-8")
+    lines = re.search(r"```html\n(.*?)```", text, re.S)[1]
+    assert lines.count("<") == 4  # a div and a script
+    with served(HTML, Open) as book, served(tmp_path) as club:
+        assert book != club
+        html = SNIPPET.format(lines.replace("https://ADDRESS-OF-THE-BOOK", book))
+        (tmp_path / "index.html").write_text(html, encoding="utf-8")
+        with browser.new_context() as context:
+            opened = context.new_page()
+            errors, asked = [], []
+            opened.on("pageerror", lambda error: errors.append(str(error)))
+            opened.on("console", lambda message: message.type == "error" and errors.append(message.text))
+            opened.on("request", lambda request: asked.append(urlsplit(request.url).path.split("/")[-1]))
+            opened.goto(club + "/index.html#model=digits&n=1&steps=5&seed=3")
+            opened.wait_for_load_state("networkidle")
+            assert asked == ["index.html", "start.mjs"]  # before the press
+            opened.get_by_role("button", name="Draw a picture").click()
+            finished(opened)
+            found = canvas(opened)
+            assert errors == []
+    model = checkpoint.load("book/results/digits.safetensors")
+    (wanted,) = sampler.draw(model, 1, labels=torch.arange(1), steps=5, seed=3)
+    assert np.abs(found[..., 0] - wanted[0].int().numpy()).max() <= 1
+
+
+def test_a_small_one_draws_what_its_page_says(page):
+    """That of the first page: garments; its form is a button, and the page's address does not meddle."""
+    opened = drawn(page, "/book/intro.html#model=digits")
+    assert canvas(opened).shape == (64, 64, 3)
+    offered = opened.locator(".ddpm-generator :is(button, select, input):visible").all()
+    assert [one.text_content() for one in offered] == ["Draw", "Another seed", "", "Save as PNG"]  # and a slider
+
+
+def test_the_first_page_fetches_no_model_unasked(page):
+    opened = page("/book/intro.html")
+    asked = opened.evaluate("performance.getEntriesByType('resource').map((entry) => entry.name)")
+    assert [name.split("/")[-1] for name in asked if "/generator/" in name] == ["start.mjs"]
+    assert not any(name.endswith(".safetensors") for name in asked)
+
+
+def test_the_shelf_of_the_page_is_the_shelf(site):
     assert json.loads((models.PAGE / "models.json").read_text("utf-8")) == models.shelf()
 
 
 def test_the_engine_is_what_its_source_says(tmp_path):
     """Compiled anew, the kernels are the committed ones, byte for byte."""
-    from generator import build
-
     build.build(tmp_path / "kernels.wasm")
     assert (tmp_path / "kernels.wasm").read_bytes() == build.WASM.read_bytes()
 
 
 def test_what_the_page_says_of_its_size_is_so():
     """2.7 MB of model, an engine of 9 kB, from fewer than two hundred lines."""
-    from generator import build, models
-
     page = (models.ROOT / "book" / "generator.md").read_text("utf-8")
     megabytes = models.shelf()["garments"]["bytes"] / 1e6
     assert f"Fetch a model and draw ({megabytes:.1f} MB)" in page

@@ -38,7 +38,8 @@ export function checked(wanted, rules, fallback) {
   for (const [name, { read, wrong }] of Object.entries(rules)) {
     const text = wanted[name] ?? fallback[name], sentence = wrong(text);
     settings[name] = sentence ? fallback[name] : String(read(text));
-    if (sentence) sorry.push(`${sentence.slice(0, -1)}; ${fallback[name]} is taken.`);
+    const instead = name === "caption" ? `“${fallback[name]}”` : fallback[name];
+    if (sentence) sorry.push(`${sentence.slice(0, -1)}; ${instead} is taken.`);
   }
   return { settings, sorry };
 }
