@@ -126,11 +126,12 @@ def links_in(text):
 
 
 def dead_links(notebook, folder):
-    """Relative links to files that are not there. A link to NAME.html needs NAME.ipynb or NAME.md."""
+    """Relative links to files that are not there. A link to NAME.html needs NAME.ipynb or NAME.md; ../_static is where a
+    page finds what lies in book/_static."""
     found = []
     for number, cell in cells_of(notebook, "markdown"):
         for link in links_in(cell.source):
-            path = link.split("#")[0].split("?")[0]
+            path = re.sub(r"^\.\./_static/", "_static/", link.split("#")[0].split("?")[0])
             if path and not re.match(r"[a-z][a-z0-9+.-]*:|//", link) and not leads_somewhere(folder / path):
                 found.append(f"cell {number}: {link} leads nowhere")
     return found

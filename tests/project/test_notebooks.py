@@ -189,6 +189,11 @@ def test_finds_pictures_without_alt_texts():
 def test_finds_dead_links(tmp_path):
     (tmp_path / "dot.png").touch()
     assert checks.dead_links(chapter(), tmp_path) == ["cell 2: other.md#part leads nowhere"]
+    script = chapter(GOOD.replace("[link](other.md#part)", '<script src="../_static/start.mjs"></script>'))
+    assert checks.dead_links(script, tmp_path) == ["cell 2: ../_static/start.mjs leads nowhere"]
+    (tmp_path / "_static").mkdir()
+    (tmp_path / "_static" / "start.mjs").touch()
+    assert not checks.dead_links(script, tmp_path)
     html = chapter(GOOD.replace("[link](other.md#part)", '<a href="other.html#part">link</a>'))
     assert checks.dead_links(html, tmp_path) == ["cell 2: other.html#part leads nowhere"]
     (tmp_path / "other.ipynb").touch()
