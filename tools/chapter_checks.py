@@ -126,8 +126,10 @@ def links_in(text):
 
 
 def dead_links(notebook, folder):
-    """Relative links to files that are not there. A link to NAME.html needs NAME.ipynb or NAME.md; ../_static is where a
-    page finds what lies in book/_static."""
+    """Relative links to files that are not there.
+
+    A link to NAME.html needs NAME.ipynb or NAME.md; ../_static is where a page finds what lies in book/_static.
+    """
     found = []
     for number, cell in cells_of(notebook, "markdown"):
         for link in links_in(cell.source):

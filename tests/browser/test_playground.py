@@ -2,6 +2,7 @@
 
 import math
 import re
+from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import pytest
@@ -216,6 +217,112 @@ def test_a_world_of_ones_own(page):
     again = page(ADDRESS + opened.url[opened.url.index("#") :])
     again.locator(".go").click()
     again.wait_for_function("parseInt(document.querySelector('.figures').textContent) > 5", timeout=60_000)
+
+
+def test_points_are_set_by_keyboard_alone(page):
+    """From the first knob to the first steps of training, by Tab, arrows, space and Enter."""
+    opened = page(ADDRESS)
+    opened.locator("[name=world]").focus()
+    opened.keyboard.press("End")  # the last choice
+    tab_to(opened, ".field")
+    assert "space sets a point" in opened.locator(".field").get_attribute("aria-label")
+    opened.keyboard.press("Space")
+    for _ in range(4):
+        opened.keyboard.press("Shift+ArrowRight")
+    opened.keyboard.press("ArrowUp")
+    opened.keyboard.press("Space")
+    assert opened.locator(".ddpm-playground .status").text_content() == "6 points. Press Train."
+    opened.locator("[name=world]").focus()
+    tab_to(opened, ".link")
+    opened.keyboard.press("Enter")
+    assert dict(parse_qsl(urlsplit(opened.url).fragment))["own"] == (
+        "0.00,0.00,0.13,0.00,0.25,0.00,0.38,0.00,0.50,0.00,0.50,0.13"
+    )
+    opened.locator("[name=world]").focus()
+    tab_to(opened, ".go")
+    opened.keyboard.press("Enter")
+    opened.wait_for_function("parseInt(document.querySelector('.figures').textContent) > 5", timeout=60_000)
+    opened.locator(".field").focus()
+    opened.keyboard.press("Backspace")
+    assert "Draw some points" in opened.locator(".ddpm-playground .status").text_content()
+
+
+def tab_to(opened, selector):
+    """Press Tab until this has the focus, which must be seen."""
+    for _ in range(40):
+        if opened.evaluate(f"document.activeElement.matches('.ddpm-playground {selector}')"):
+            assert opened.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+            return
+        opened.keyboard.press("Tab")
+    raise AssertionError(f"Tab does not reach {selector}")
+
+
+def test_a_finger_draws_a_world_at_the_width_of_a_phone(page):
+    opened = page(ADDRESS + "#world=own", width=390, height=844, has_touch=True)
+    field = opened.locator(".field")
+    field.scroll_into_view_if_needed()
+    box, before = field.bounding_box(), opened.evaluate("scrollY")
+    touch = opened.context.new_cdp_session(opened)
+    for kind, share in [("touchStart", 0.2), ("touchMove", 0.35), ("touchMove", 0.5), ("touchEnd", None)]:
+        points = (
+            [] if share is None else [{"x": box["x"] + box["width"] * share, "y": box["y"] + box["height"] * share}]
+        )
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    assert opened.locator(".ddpm-playground .status").text_content() == "3 points. Press Train."
+    assert opened.evaluate("scrollY") == before  # the page stood still
+    opened.locator(".go").click()
+    opened.wait_for_function("parseInt(document.querySelector('.figures').textContent) > 5", timeout=60_000)
+
+
+@pytest.mark.parametrize("own", ["", "1", "1,x", "9,9", "1,,2", "%3Cb%3E", "Infinity,0", ",".join(["1"] * 802)])
+def test_nonsense_for_points_is_said(page, own):
+    opened = page(f"{ADDRESS}#world=own&own={own}")
+    opened.locator(".go").click()
+    assert "Nothing is drawn yet" in opened.locator(".ddpm-playground .status").text_content()
+    opened = page(f"{ADDRESS}#world=moons&own={own}")
+    assert "The points of the link cannot be read" in opened.locator(".ddpm-playground .status").text_content()
+    assert opened.log.complaints() == []
+
+
+def test_a_link_to_a_heading_leaves_the_training_alone(page):
+    opened = page(f"{ADDRESS}#world=moons")
+    opened.evaluate("location.hash = '#five-experiments'")
+    opened.wait_for_timeout(200)
+    assert opened.locator("[name=world]").input_value() == "moons"
+    assert opened.locator(".go").text_content() == "Train"
+
+
+def test_everything_has_a_name_for_a_screen_reader(page):
+    inside = page(ADDRESS + "#sampler=ddim").locator(".ddpm-playground")
+    for role, names in {
+        "combobox": ["World", "Training points", "Schedule", "T", "The network predicts", "Weight of the loss",
+                     "Sampler", "eta of DDIM", "Steps back"],
+        "button": ["Train", "Start anew", "Copy a link to this"], "slider": ["t"],
+        "checkbox": ["show the exact answer"],
+        "img": ["Arrows of the network", "points on their way back", "Loss over 0 steps"],
+    }.items():  # fmt: skip
+        assert inside.get_by_role(role).count() == len(names)
+        for name in names:
+            assert inside.get_by_role(role, name=name).count() >= 1, name
+
+
+def test_who_prefers_less_motion_sees_no_points_on_their_way(page):
+    """They are at the end of it at once, and stay until the training has something new to show."""
+    opened = page(ADDRESS, reduced_motion="reduce")
+    opened.wait_for_function("document.querySelector('.now').textContent.startsWith('t = 0:')")
+    look = "document.querySelector('.flow').toDataURL()"
+    shown = opened.evaluate(look)
+    opened.wait_for_timeout(500)
+    assert opened.evaluate(look) == shown
+    opened.locator(".again").click()
+    opened.evaluate(
+        """() => { window.times = new Set(); new MutationObserver(() =>
+            times.add(document.querySelector('.now').textContent)).observe(document.querySelector('.now'),
+            {childList: true, characterData: true, subtree: true}); }"""
+    )
+    opened.locator(".go").click()
+    opened.wait_for_function("parseInt(document.querySelector('.figures').textContent) > 50", timeout=60_000)
+    assert opened.evaluate("[...times].filter((said) => !said.startsWith('t = 0:'))") == []
 
 
 @pytest.mark.parametrize("width, scheme", [(1280, "light"), (390, "dark"), (320, "light")])

@@ -19,6 +19,7 @@ const KNOBS = {
 const FIRST = { world: "spiral", points: "0", schedule: "cosine", T: "1000", predict: "v", weight: "uniform", sampler: "ddpm", eta: "0", steps: "50" };
 const CHAIN = ["sampler", "eta", "steps"]; // these change the way back alone: the training goes on
 const SIDE = 340, REACH = 2.6, PARTICLES = 400, ARROWS = 17, HOLD = 45;
+const MOST = 800; // numbers of the reader's own points, two each
 
 function names(values) {
   return Object.fromEntries(Object.keys(values).map((name) => [name, name]));
@@ -48,7 +49,7 @@ const BODY = `
 
 export class Playground {
   constructor(root) {
-    Object.assign(this, { root, net: new Network(64, () => 0.5), losses: [], run: 0, own: [], training: false, frame: 0 });
+    Object.assign(this, { root, net: new Network(64, () => 0.5), losses: [], run: 0, own: [], training: false, frame: 0, hand: [0, 0] });
     root.innerHTML = BODY;
     this.form = this.find("form");
     this.still = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -85,8 +86,12 @@ export class Playground {
       if (value !== null && !known) sorry.push(`“${value.slice(0, 40)}” is no choice for “${KNOBS[name].title}”; it stays at ${KNOBS[name].choices[FIRST[name]]}.`);
       this.form.elements[name].value = known ? value : FIRST[name];
     }
-    this.own = (wanted.get("own") ?? "").split(",").map(Number).slice(0, 800);
-    if (this.own.some((v) => !Number.isFinite(v) || Math.abs(v) > REACH) || this.own.length % 2 || this.own.length < 2) this.own = [];
+    this.own = wanted.has("own") ? wanted.get("own").split(",").map((text) => (text.trim() ? Number(text) : NaN)) : [];
+    const outside = (v) => !(Math.abs(v) <= REACH); // NaN is
+    if (this.own.length % 2 || this.own.length > MOST || this.own.some(outside)) {
+      this.own = [];
+      sorry.push(`The points of the link cannot be read: they are pairs of numbers between -${REACH} and ${REACH}, ${MOST / 2} at most.`);
+    }
     this.say(sorry.join(" "));
   }
 
@@ -106,7 +111,7 @@ export class Playground {
     Object.assign(this, { settings, losses: [], steps: 0, data: null, ...resolved(settings) });
     const empty = !this.world.means.length;
     if (empty) {
-      this.say("Draw some points with mouse or finger in the first panel, then train.");
+      this.say("Draw some points in the first panel with mouse, finger or keyboard, then train.");
       this.go(false);
     } else {
       this.worker.postMessage({ begin: settings, world: this.world });
@@ -116,6 +121,7 @@ export class Playground {
     const time = this.find(".time");
     [time.max, time.value] = [settings.T, Math.max(1, Math.round(0.35 * settings.T))];
     this.find("[name=eta]").closest("label").hidden = settings.sampler !== "ddim";
+    this.describe();
     this.restart();
   }
 
@@ -159,8 +165,9 @@ export class Playground {
   tick() {
     this.frame += 1;
     if (this.at + 1 < this.times.length) {
-      const pace = Math.max(1, Math.round(this.times.length / 60)); // a way back takes about a second
-      for (let k = 0; k < pace && this.at + 1 < this.times.length; k++) if (this.frame % 2 || this.times.length > 30) this.stepBack();
+      // A way back takes about a second; who prefers less motion sees its end at once.
+      const pace = this.still ? this.times.length : Math.max(1, Math.round(this.times.length / 60));
+      for (let k = 0; k < pace && this.at + 1 < this.times.length; k++) if (this.still || this.frame % 2 || this.times.length > 30) this.stepBack();
     } else if (this.training && ++this.held > (this.still ? 240 : HOLD)) {
       this.restart();
     }
@@ -206,6 +213,7 @@ export class Playground {
       const x0 = (i) => prediction.x0(a, s, outputs[i], places[i]);
       this.arrows(context, places, (k) => [x0(k), x0(k + 1)], a, "--learned", 1.5);
     }
+    if (this.chosen.world === "own" && document.activeElement === this.find(".field")) this.crosshair(context);
     this.find(".time + output").textContent = `${t} of ${chain.T}; signal ${a.toFixed(2)}, noise ${s.toFixed(2)}`;
   }
 
@@ -224,6 +232,19 @@ export class Playground {
         context.moveTo(onScreen(ex), onScreen(-ey));
         context.lineTo(onScreen(ex) + 4 * Math.cos(turn + side), onScreen(-ey) + 4 * Math.sin(turn + side));
       }
+    }
+    context.stroke();
+  }
+
+  /** Where the next point goes that is set by keyboard. */
+  crosshair(context) {
+    const [x, y] = [onScreen(this.hand[0]), onScreen(-this.hand[1])];
+    context.strokeStyle = this.colour("color");
+    context.lineWidth = 1.5;
+    context.beginPath();
+    for (const [a, b] of [[8, 0], [0, 8]]) {
+      context.moveTo(x - a, y - b);
+      context.lineTo(x + a, y + b);
     }
     context.stroke();
   }
@@ -258,7 +279,8 @@ export class Playground {
   describe(fall = "") {
     const label = (name, words) => this.find(`.${name}`).setAttribute("aria-label", words);
     label("loss", `Loss over ${this.steps ?? 0} steps${fall}`);
-    label("field", `Arrows of the network after ${this.steps ?? 0} steps, beside the exact ones`);
+    const keys = this.form.elements.world.value === "own" ? ". Keys: arrows move the cross, space sets a point, backspace clears" : "";
+    label("field", `Arrows of the network after ${this.steps ?? 0} steps, beside the exact ones${keys}`);
     label("flow", `${PARTICLES} points on their way back from noise, after ${this.steps ?? 0} steps`);
   }
 
@@ -274,6 +296,7 @@ export class Playground {
     this.find(".again").addEventListener("click", () => this.begin());
     this.find(".link").addEventListener("click", () => this.link());
     addEventListener("hashchange", () => {
+      if (!location.hash.includes("=")) return; // a link to a heading
       this.read(location.hash);
       this.begin();
       this.go(true);
@@ -282,37 +305,45 @@ export class Playground {
     this.drawing();
   }
 
-  /** In the reader's own world, the field is a sheet to draw points on. */
+  /** In the reader's own world, the field is a sheet to put points on: with mouse, finger or keyboard. */
   drawing() {
-    const field = this.find(".field");
+    const field = this.find(".field"), active = () => this.chosen.world === "own";
     let down = false;
-    const dot = ({ clientX, clientY }) => {
-      const box = field.getBoundingClientRect(), place = (share) => (2 * share - 1) * REACH;
-      const [x, y] = [place((clientX - box.left) / box.width), -place((clientY - box.top) / box.height)];
-      const [a, b] = this.own.slice(-2);
-      if (this.own.length < 800 && (a === undefined || Math.hypot(x - a, y - b) > 0.1)) this.own.push(x, y);
+    const place = ({ clientX, clientY }) => {
+      const box = field.getBoundingClientRect(), at = (share) => (2 * share - 1) * REACH;
+      return [at((clientX - box.left) / box.width), -at((clientY - box.top) / box.height)];
+    };
+    const put = (x, y) => {
+      const [a, b] = this.own.slice(-2), inside = Math.max(Math.abs(x), Math.abs(y)) <= REACH;
+      if (inside && this.own.length < MOST && (a === undefined || Math.hypot(x - a, y - b) > 0.1)) this.own.push(x, y);
       this.shown = Float64Array.from(this.own);
     };
-    const active = () => this.chosen.world === "own";
+    const counted = () => {
+      this.begin();
+      if (this.own.length) this.say(`${this.own.length / 2} points${this.own.length < MOST ? "" : ", and no more"}. Press Train.`);
+    };
     field.addEventListener("pointerdown", (event) => {
       if (!active()) return;
       down = true;
       field.setPointerCapture(event.pointerId);
       if (this.steps) this.own = [];
-      dot(event);
+      put(...place(event));
     });
-    field.addEventListener("pointermove", (event) => down && dot(event));
-    field.addEventListener("pointerup", () => {
-      if (!down) return;
-      down = false;
-      this.begin();
-      this.say(`${this.own.length / 2} points. Press Train.`);
-    });
+    field.addEventListener("pointermove", (event) => down && put(...place(event)));
+    for (const end of ["pointerup", "pointercancel"]) {
+      field.addEventListener(end, () => {
+        if (down) counted();
+        down = false;
+      });
+    }
     field.addEventListener("keydown", (event) => {
-      if (!active() || event.key !== " ") return;
+      const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+      if (!active() || !(by || event.key === " " || event.key === "Backspace")) return;
       event.preventDefault();
-      this.own = [...WORLDS.spiral.means].map((v, i) => (i % 2 ? -v : v)); // by keyboard: a spiral that turns the other way
-      this.begin();
+      if (by) this.hand = this.hand.map((v, i) => Math.max(-2.5, Math.min(2.5, v + 0.125 * by[i])));
+      if (event.key === "Backspace") this.own = [];
+      if (event.key === " " || (by && event.shiftKey)) put(...this.hand);
+      if (!by || event.shiftKey) counted();
     });
   }
 
