@@ -116,14 +116,20 @@ def main(arguments: list[str] | None = None) -> None:
         "caption": (caption, None),
     }
     path = chromium.find()
-    with served(HTML) as base, sync_playwright() as playwright, slow.program(path, SHARE) as slowed:
-        measured = {name: (*case, path) for name, case in cases.items()}
+    with (
+        served(HTML) as base,
+        sync_playwright() as playwright,
+        slow.program(path) as first,
+        slow.program(path, SHARE) as slowed,
+    ):
+        first = first or path
+        measured = {name: (*case, first) for name, case in cases.items()}
         if slowed:
             measured |= {f"slow_{name}": (*cases[name], slowed) for name in ("one", "caption")}
         for name, (settings, mbit, program) in measured.items():
             turns = in_turn(playwright, program, f"{base}/book/generator.html#{settings}", mbit, options.turns)
             found[f"{name}_ready_seconds"], found[f"{name}_drawn_seconds"] = middle(turns)
-        with playwright.chromium.launch(executable_path=path, args=list(chromium.FLAGS)) as browser:
+        with playwright.chromium.launch(executable_path=first, args=list(chromium.FLAGS)) as browser:
             turns = []
             for _ in range(options.turns):
                 with browser.new_context() as context:

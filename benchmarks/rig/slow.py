@@ -1,6 +1,7 @@
 """A processor that is slower than this one: a share of one core for a program and all that it starts.
 
-In a control group, the kernel gives all processes together so many microseconds of processor in each period.
+In a control group, the kernel gives all processes together so many microseconds of processor in each period. It goes
+before all else that runs here, so that other work does not slow it further.
 [kernel.org, admin-guide/cgroup-v1 and cgroup-v2, CPU bandwidth control]
 """
 
@@ -16,12 +17,14 @@ ROOTS = (Path("/sys/fs/cgroup/cpu"), Path("/sys/fs/cgroup"))  # version 1, versi
 
 
 @contextmanager
-def program(path: str, share: float) -> Iterator[str | None]:
-    """The path of a program that runs `path` with this share of a core; None where this system lends no control group.
+def program(path: str, share: float | None = None) -> Iterator[str | None]:
+    """The path of a program that runs `path` before all else, with this share of a core at most; None where it cannot.
 
-    Whoever may not make groups (that takes root) gets None as well.
+    It takes Linux, and root: who else may make control groups?
     """
-    group = next((root for root in ROOTS if (root / "cgroup.procs").is_file()), ROOTS[-1]) / f"slow-{os.getpid()}"
+    group = (
+        next((root for root in ROOTS if (root / "cgroup.procs").is_file()), ROOTS[-1]) / f"slow-{os.getpid()}-{share}"
+    )
     try:
         limit(group, share)
     except OSError:
@@ -38,16 +41,17 @@ def program(path: str, share: float) -> Iterator[str | None]:
         group.rmdir()
 
 
-def limit(group: Path, share: float) -> None:
-    """Make a group with this share of a core. Raises OSError where that cannot be done."""
-    quota = int(share * PERIOD)
+def limit(group: Path, share: float | None) -> None:
+    """Make a group with this share of a core, or with no limit. Raises OSError where that cannot be done."""
     group.mkdir()
     try:
-        if (group / "cpu.cfs_period_us").is_file():
-            (group / "cpu.cfs_period_us").write_text(str(PERIOD))
-            (group / "cpu.cfs_quota_us").write_text(str(quota))
+        if (group / "cpu.shares").is_file():
+            settings = {"cpu.shares": 262_144, "cpu.cfs_period_us": PERIOD}
+            settings |= {"cpu.cfs_quota_us": int(share * PERIOD)} if share else {}
         else:
-            (group / "cpu.max").write_text(f"{quota} {PERIOD}")
+            settings = {"cpu.weight": 10_000} | ({"cpu.max": f"{int(share * PERIOD)} {PERIOD}"} if share else {})
+        for name, value in settings.items():
+            (group / name).write_text(str(value))
     except OSError:
         group.rmdir()
         raise
