@@ -7,8 +7,8 @@ import { complaint } from "./text.mjs";
 
 const HERE = new URL(".", import.meta.url);
 const json = async (name) => (await fetch(new URL(name, HERE))).json();
-const SHELF = await json("models.json"); // name -> {title, file, bytes, sha256, settings, picture}
-const BOUNDS = await json("bounds.json");
+// name -> {title, file, bytes, sha256, settings, picture}, and how much may be asked for
+const [SHELF, BOUNDS] = await Promise.all([json("models.json"), json("bounds.json")]);
 const SAMPLERS = { dpm: "DPM-Solver++", ddim: "DDIM", ddpm: "ancestral (DDPM)" };
 const FIRST = { label: "none", caption: "", n: "4", steps: "20", sampler: "dpm", eta: "0", guidance: "0", seed: "0" };
 
