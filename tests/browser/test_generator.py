@@ -584,6 +584,18 @@ def test_the_engine_is_what_its_source_says(tmp_path):
     assert (tmp_path / "kernels.wasm").read_bytes() == build.WASM.read_bytes()
 
 
+def test_what_the_page_says_of_a_slow_processor_was_measured():
+    """To a quarter of a second, and within the five that a phone may take."""
+    page = " ".join((models.ROOT / "book" / "generator.md").read_text("utf-8").split())
+    said = re.search(r"lent a quarter of one core drew a garment in twenty steps in ([\d.]+) s\.", page)
+    before = re.search(r"Fetching and starting took ([\d.]+) s before that, at 50 Mbit/s", page)
+    found = json.loads((models.SHELF / "in_the_page.json").read_text("utf-8"))["results"]
+    assert found["share_of_a_core"] == 0.25 and found["mbit"] == 50
+    for number, name in [(said, "slow_one_drawn_seconds"), (before, "slow_one_ready_seconds")]:
+        assert abs(float(number[1]) - found[name][0]) < 0.25
+    assert found["slow_one_drawn_seconds"][2] < 5
+
+
 def test_what_the_page_says_of_its_size_is_so():
     """2.7 MB of model, an engine of 9 kB, from fewer than two hundred lines."""
     page = (models.ROOT / "book" / "generator.md").read_text("utf-8")
