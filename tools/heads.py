@@ -1,7 +1,7 @@
 """A Sphinx extension: the head of a page, so that it opens quickly and says what it is about.
 
-It says a page's description, fetches the text's font at once, lets no script hold up the first paint, and has the
-mathematics wait until the page stands. It leaves out the theme's 1.5 MB of icons as a script, since the book's fonts
+It says a page's description, fetches the fonts of text and formulas at once, and lets no script hold up the first
+paint. It leaves out the theme's 1.5 MB of icons as a script, since the book's fonts
 have the two dozen that the pages show, and the index of the search on all pages but its own. A dozen style sheets
 become one.
 """
@@ -15,9 +15,9 @@ from docutils import nodes
 
 SHORTEST, LONGEST = 50, 158  # letters of a description
 FONT = "fonts/source-serif-400-normal.woff2"
+OF_FORMULAS = "fonts/mathematics.woff2"
 LEFT_OUT = ("fontawesome.js",)
 OF_SEARCH = ("searchindex.js", "searchtools.js", "language_data.js")
-MATHJAX = "vendor/tex-svg.js"
 # Those that the book's fonts have (book/_static/fonts/README.md): the theme's rules for 1,500 others are left out.
 ICONS = (
     "f002 f00d f019 f03a f042 f053 f054 f058 f05a f062 f065 f06a f071 f078 f08e f09b f0c1 f0c9 f0eb f104 f105 f107 "
@@ -58,17 +58,17 @@ def lightened(html: str, options: str) -> str:
 
     head = re.sub(r'\s*<meta name="viewport"[^>]*>', once, head)
     root = re.search(r'data-content_root="([^"]*)"', head)
-    font = f"{root[1] if root else ''}_static/{FONT}"
-    font = f'<link rel="preload" href="{font}" as="font" type="font/woff2" crossorigin />'
+    fonts = [FONT, OF_FORMULAS] if "<math" in body else [FONT]
+    here = f"{root[1] if root else ''}_static/"
+    early = [f'<link rel="preload" href="{here}{font}" as="font" type="font/woff2" crossorigin />' for font in fonts]
     head = re.sub(r'\s*<link rel="preload" as="script"[^>]*>', "", head)  # they come early enough, and styles first
-    head = head.replace("<title>", font + "\n    <title>", 1)
+    head = head.replace("<title>", "\n    ".join([*early, "<title>"]), 1)
     page = head + end + body
     searches = 'id="search-results"' in body
     for name in LEFT_OUT if searches else LEFT_OUT + OF_SEARCH:
         page = re.sub(rf'\s*<script[^>]*src="[^"]*{re.escape(name)}[^"]*"[^>]*></script>', "", page)
     asked = rf'<script src="[^"]*{re.escape(OPTIONS)}[^"]*"></script>'
     page = re.sub(asked, lambda _: f"<script>{options}</script>", page)
-    page = re.sub(rf'<script[^>]*src="([^"]*){re.escape(MATHJAX)}([^"]*)"[^>]*></script>', waiting(body), page)
     return re.sub(r"<script (?![^>]*\b(?:defer|async)\b)([^>]*\bsrc=)", r"<script defer \1", page)
 
 
@@ -109,13 +109,6 @@ def styled(html: str, static: Path) -> str:
     for link in reversed(links[1:]):
         html = html[: link.start()] + html[link.end() :]
     return html.replace(links[0][0], f'<link href="{links[0][1]}{name}" rel="stylesheet" />', 1)
-
-
-def waiting(body: str) -> str:
-    """What stands in place of MathJax: its waiting script, or nothing on a page without mathematics."""
-    if not re.search(r'class="[^"]*\bmath\b', body):
-        return ""
-    return rf'<script defer src="\1mathematics.js" data-mathjax="\1{MATHJAX}\2"></script>'
 
 
 def lighten(app, failed):
