@@ -3,14 +3,16 @@
 It says a page's description, fetches the fonts of text and formulas at once, and lets no script hold up the first
 paint. It leaves out the theme's 1.5 MB of icons as a script, since the book's fonts
 have the two dozen that the pages show, and the index of the search on all pages but its own. A dozen style sheets
-become one.
+become one, without the rules that no page uses.
 """
 
 import hashlib
 import posixpath
 import re
+from functools import cache
 from pathlib import Path
 
+import sheets
 from docutils import nodes
 
 SHORTEST, LONGEST = 50, 158  # letters of a description
@@ -72,9 +74,14 @@ def lightened(html: str, options: str) -> str:
     return re.sub(r"<script (?![^>]*\b(?:defer|async)\b)([^>]*\bsrc=)", r"<script defer \1", page)
 
 
-def gathered(static: Path, sheets: tuple[str, ...]) -> str:
-    """The name of one style sheet, written into the folder `static`, that says what all of `sheets` say, in order."""
-    text = "\n".join(moved(static, sheet) for sheet in sheets)
+@cache
+def gathered(static: Path, names: tuple[str, ...], known: frozenset[str] | None = None) -> str:
+    """The name of one style sheet, written into the folder `static`, that says what all of `names` say, in order.
+
+    Where words are `known`, without the rules that ask for others.
+    """
+    text = "\n".join(moved(static, name) for name in names)
+    text = text if known is None else sheets.needed(text, known)
     name = f"all-{hashlib.sha256(text.encode()).hexdigest()[:8]}.css"
     (static / name).write_text(text, "utf-8")
     return name
@@ -100,12 +107,12 @@ def moved(static: Path, sheet: str) -> str:
     return re.sub(r"""@import\s+(?:url\()?["']?([^"')]+)["']?\)?\s*;|url\(([^)]*)\)""", address, text)
 
 
-def styled(html: str, static: Path) -> str:
+def styled(html: str, static: Path, known: frozenset[str] | None = None) -> str:
     """A page's HTML with one style sheet in place of those it asks for in a row."""
     links = list(re.finditer(r'<link[^>]*href="([^"]*?_static/)([^"?]+)[^"]*"[^>]*rel="stylesheet"[^>]*>', html))
     links += re.finditer(r'<link rel="stylesheet"[^>]*href="([^"]*?_static/)([^"?]+)[^"]*"[^>]*>', html)
     links.sort(key=lambda link: link.start())
-    name = gathered(static, tuple(link[2] for link in links))
+    name = gathered(static, tuple(link[2] for link in links), known)
     for link in reversed(links[1:]):
         html = html[: link.start()] + html[link.end() :]
     return html.replace(links[0][0], f'<link href="{links[0][1]}{name}" rel="stylesheet" />', 1)
@@ -115,10 +122,12 @@ def lighten(app, failed):
     if failed or app.builder.format != "html":
         return
     out = Path(app.outdir)
+    known = frozenset(sheets.words(out))
     options = (out / "_static" / OPTIONS).read_text("utf-8")
+    gathered.cache_clear()
     for path in out.rglob("*.html"):
         if "_static" not in path.parts and 'class="bd-main"' in (html := path.read_text("utf-8")):
-            path.write_text(lightened(styled(html, out / "_static"), options), "utf-8")
+            path.write_text(lightened(styled(html, out / "_static", known), options), "utf-8")
 
 
 def setup(app):
