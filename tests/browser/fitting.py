@@ -5,13 +5,13 @@
 CUT = """() => {
     document.querySelectorAll('.bd-article details').forEach(fold => fold.open = true);
     const article = document.querySelector('.bd-article'), edge = article.getBoundingClientRect().right + 1;
-    const kinds = 'pre, table, mjx-container, .cell_output img, .ddpm-drawing > svg, .ddpm-figure';
+    const kinds = 'pre, table, math, .cell_output img, .ddpm-drawing > svg, .ddpm-figure';
     const scrolls = e => getComputedStyle(e).overflowX !== 'visible' && e.scrollWidth > e.clientWidth + 1
         && e.clientWidth > 1;
     const found = new Map();
     for (const e of article.querySelectorAll(kinds)) {
         const {right, width} = e.getBoundingClientRect();
-        if (width < 2 || e.closest('blockquote.margin, mjx-assistive-mml')) continue;
+        if (width < 2 || e.closest('blockquote.margin')) continue;
         let box = e;
         while (box && box !== article && !scrolls(box)) box = box.parentElement;
         if (box && box !== article) found.set(box, [e, box.scrollWidth - box.clientWidth]);

@@ -71,11 +71,11 @@ def listen(page, base):
 
 
 def settle(page):
-    """Wait until the page's mathematics is set and its images are there."""
+    """Wait until the page's fonts and images are there."""
     page.wait_for_load_state("networkidle")
     page.evaluate(
         """async () => {
-            await window.setMathematics?.();
+            await document.fonts.ready;
             document.querySelectorAll("img[loading]").forEach(image => { image.loading = "eager"; });
             const images = [...document.images].filter(image => image.src);
             await Promise.all(images.map(image => image.decode().catch(() => null)));

@@ -68,8 +68,8 @@ def test_a_fine_page_fits(misfits_of):
         ),
         ("<table style='width: 900px'><tr><td>out</td></tr></table>", "table, 299 px cut off: out"),
         (
-            "<mjx-container style='display: block; width: 800px'>1 + 1</mjx-container>",
-            "mjx-container, .* cut off: 1 . 1",
+            "<math display='block' style='width: 800px'><mn>1</mn><mo>+</mo><mn>1</mn></math>",
+            "math, .* cut off: 1.1",
         ),
         (DRAWING.format(900, "<text y='50' font-size='12'>shrunk</text>", 12), "at 1280 px, 8.0 px: shrunk"),
         (DRAWING.format(500, "<text y='50' font-size='12'>fine</text>", 9), "on a phone, 9.0 px: narrow"),

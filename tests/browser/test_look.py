@@ -31,7 +31,7 @@ def test_a_heading_is_lighter_than_the_one_above_it(open_page):
 
 def test_mathematics_has_one_size(open_page):
     page = open_page(DESIGN)
-    sizes = page.evaluate("""[...document.querySelectorAll('section > p mjx-container, div.math mjx-container')]
+    sizes = page.evaluate("""[...document.querySelectorAll('section > p math, div.math math')]
         .map(e => getComputedStyle(e).fontSize)""")
     assert len(sizes) >= 2 and len(set(sizes)) == 1
 
@@ -45,15 +45,13 @@ def test_each_symbol_has_its_colour_in_formulas_and_in_code(open_page, look):
             " document.body.append(e); return getComputedStyle(e).color; }",
             name,
         )
-        assert style(page, f"mjx-container .of-{name}", "fill") == wanted
+        assert style(page, f"math .of-{name}", "color") == wanted
         assert style(page, f"code.of-{name}", "color") == wanted
 
 
 def test_only_the_symbols_are_coloured(open_page):
     page = open_page(DESIGN)
-    marked = page.evaluate(
-        """[...document.querySelectorAll('div.math mjx-container svg [class^=of-]')].map(e => e.classList[0])"""
-    )
+    marked = page.evaluate("""[...document.querySelectorAll('div.math math [class^=of-]')].map(e => e.classList[0])""")
     assert marked == ["of-noisy", "of-clean", "of-noise"]
 
 
@@ -67,19 +65,6 @@ def test_an_aside_stands_in_the_margin_where_there_is_room(open_page):
     page = open_page(DESIGN)
     page.emulate_media(media="print")
     assert page.locator("blockquote.margin").bounding_box()["x"] < 400
-
-
-def test_formulas_are_set_when_they_come_near_and_all_of_them_for_paper(open_page):
-    page = open_page(CHAPTER, wait=False)
-    page.wait_for_function("document.querySelectorAll('mjx-container').length > 0")
-    unset = "[...document.querySelectorAll('.math')].filter(e => !e.querySelector('mjx-container')).length"
-    assert page.evaluate(unset) > 100
-    page.evaluate("window.scrollTo(0, document.body.scrollHeight / 2)")
-    shown = """[...document.querySelectorAll('.math')].filter(e => { const r = e.getBoundingClientRect();
-        return r.width && r.bottom > 0 && r.top < innerHeight; })"""
-    page.wait_for_function(f"{shown}.length && {shown}.every(e => e.querySelector('mjx-container'))")
-    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-    assert page.evaluate(unset) == 0
 
 
 @pytest.mark.parametrize("path", [DESIGN, "/book/intro.html"])

@@ -16,8 +16,7 @@ from serving import HTML, served
 
 ROOT = HTML.parents[1]
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
-MATHJAX = "/_static/vendor/tex-svg.js"
-HEAVIEST = 1_000_000  # bytes a page may bring along, without MathJax and what the theme shares among all pages
+HEAVIEST = 1_000_000  # bytes a page may bring along, without what the theme shares among all pages
 
 # What axe finds in the theme itself, by rule and element; anything else, and the same rule elsewhere, is a failure.
 # The logo stands in the sidebar outside of every landmark.
@@ -93,21 +92,11 @@ def cut_off(page):
             const scroller = e => !e || e.matches('.bd-article, body') ? null
                 : scrolls(e) ? e : scroller(e.parentElement);
             const wide = document.documentElement.clientWidth;
-            return [...document.querySelectorAll('mjx-container, .bd-article table, .bd-article pre')].flatMap(e => {
+            return [...document.querySelectorAll('.math, .bd-article table, .bd-article pre')].flatMap(e => {
                 const {left, right, width} = (scroller(e) || e).getBoundingClientRect();
                 return width === 0 || (left >= -1 && right <= wide + 1) ? [] : [e.tagName + ' from '
                     + Math.round(left) + ' to ' + Math.round(right) + ': ' + e.textContent.trim().slice(0, 60)];
             });
-        }"""
-    )
-
-
-def badly_set(page):
-    """What MathJax could not typeset: the page shows a box with its message instead of the equation."""
-    return page.evaluate(
-        """async () => {
-            await window.setMathematics?.();
-            return [...document.querySelectorAll('[data-mml-node=merror]')].map(e => 'mathematics: ' + e.textContent);
         }"""
     )
 
@@ -187,8 +176,6 @@ def test_page(open_page, path, look):
     page = open_page(path, **LOOKS[look])
     page.log.console_errors = [text for text in page.log.console_errors if text not in CONSOLE]
     found = page.log.complaints() + violations(page)
-    if look == "light":
-        found += badly_set(page)  # which is the same in every look, and takes a while on a page full of equations
     if look == "phone":
         found += sideways(page) + cut_off(page)
     assert not found, "\n".join(["", *found])
@@ -220,13 +207,6 @@ def test_every_link_leads_somewhere():
 def test_the_build_holds_the_contents_and_nothing_else():
     built = {f"/book/{path.name}" for path in (HTML / "book").glob("*.html")}
     assert built == set(PAGES), "run `make book`"
-
-
-def test_mathematics_is_typeset(open_page):
-    """MathJax runs from the book's own copy: no equation is left as its source."""
-    page = open_page("/book/01-forward-process.html")
-    assert page.evaluate("document.querySelectorAll('mjx-container').length") > 10
-    assert page.evaluate(f"performance.getEntriesByType('resource').some(r => r.name.includes('{MATHJAX}'))")
 
 
 @pytest.mark.parametrize("look", ["light", "dark"])
@@ -290,15 +270,6 @@ def test_the_gate_catches_a_bad_page(open_planted):
     assert {text.split()[0] for text in violations(page)} >= {"image-alt", "color-contrast"}
     assert "px too wide" in sideways(page)[0]
     assert cut_off(page)[0].startswith("TABLE")
-
-
-def test_the_gate_catches_mathematics_that_cannot_be_set(open_page, tmp_path):
-    """As MathJax writes its message into the page."""
-    box = '<g data-mml-node="merror"><text>\\tag not allowed in split environment</text></g>'
-    (tmp_path / "bad.html").write_text(FINE.replace("<h1>Fine</h1>", f"<h1>Fine</h1><svg>{box}</svg>"))
-    with served(tmp_path) as base:
-        page = open_page("/bad.html", base=base)
-        assert badly_set(page) == ["mathematics: \\tag not allowed in split environment"]
 
 
 def test_the_gate_catches_what_paper_would_lose(open_page, tmp_path):

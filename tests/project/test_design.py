@@ -102,7 +102,10 @@ def test_fonts_are_light_and_each_is_used():
 
 
 def test_a_licence_lies_beside_each_font():
-    for name in {re.match(r"source-[a-z]+|icons", path.name)[0] for path in FONTS.glob("*.woff2")}:
+    assert "GUST Font License" in (FONTS / "LICENSE-mathematics.txt").read_text("utf-8")
+    for name in {re.match(r"[a-z]+(-(serif|sans|code))?", path.name)[0] for path in FONTS.glob("*.woff2")} - {
+        "mathematics"
+    }:
         words = (FONTS / f"LICENSE-{name}.txt").read_text("utf-8")
         assert words.startswith("Copyright") and "SIL OPEN FONT LICENSE Version 1.1" in words
 
@@ -160,12 +163,10 @@ def test_scripts_of_a_page_wait_for_it():
     assert '<script defer="defer" src="y.js">' in found and '<script async src="z.js">' in found
 
 
-def test_mathematics_waits_and_a_page_without_any_loads_none():
-    script = '<script defer="defer" src="../_static/vendor/tex-svg.js?v=1"></script>'
-    html = f'<head>{script}</head><body class="bd-main">{{}}</body>'
-    found = heads.lightened(html.format('<span class="math notranslate">x</span>'), "")
-    assert '<script defer src="../_static/mathematics.js" data-mathjax="../_static/vendor/tex-svg.js?v=1">' in found
-    assert "tex-svg" not in heads.lightened(html.format("<p>mathematics</p>"), "")
+def test_a_page_with_formulas_fetches_their_font_at_once_and_no_other_does():
+    html = '<html data-content_root="../"><head><title>T</title></head><body class="bd-main">{}</body>'
+    assert f'href="../_static/{heads.OF_FORMULAS}" as="font"' in heads.lightened(html.format("<math></math>"), "")
+    assert heads.OF_FORMULAS not in heads.lightened(html.format("<p>mathematics</p>"), "")
 
 
 def test_the_index_of_the_search_is_on_its_own_page_alone():
