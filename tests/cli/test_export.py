@@ -15,10 +15,12 @@ import pytest
 import torch
 import yaml
 
-from ddpm_core.cli import main, model_card
+from ddpm_core.cli import export, main
 from ddpm_core.diffusion.model import Model
 from ddpm_core.diffusion.prediction import V
+from ddpm_core.networks.ddpm_unet import DDPMUNet
 from ddpm_core.schedule import cosine
+from ddpm_core.sharing import model_card, save_diffusers
 from ddpm_core.storage import checkpoint, hub
 from ddpm_core.storage.files import CheckpointError, file_sha256, read_tensors
 from ddpm_core.unet import UNet
@@ -196,6 +198,50 @@ def test_anothers_readme_is_not_overwritten(run, tmp_path, capsys):
 def test_another_ending_is_refused(run, tmp_path, capsys):
     status, printed = said(capsys, "export", run, "--out", tmp_path / "m.pt")
     assert status == 2 and "need --out to end in .safetensors" in printed
+
+
+# ---- for other tools --------------------------------------------------------------------------------------------
+
+
+def test_a_network_is_exported_for_onnx(run, tmp_path, capsys):
+    out = tmp_path / "new" / "small.onnx"
+    status, printed = said(capsys, "export", run, "--onnx", "--out", out, "--sampler", "ddim", "--steps", 5)
+    assert status == 0 and f"sha256 {file_sha256(out)}" in printed
+    session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
+    assert [given.name for given in session.get_inputs()] == ["x_t", "t", "labels"]
+    assert '"sampler": "ddim"' in session.get_modelmeta().custom_metadata_map["description"]
+
+
+def test_a_model_is_exported_for_diffusers(run, tmp_path, capsys):
+    out = tmp_path / "new"
+    assert said(capsys, "export", run, "--diffusers", "--out", out)[0] == 0
+    assert {"model_index.json", "travelling.py"} <= {path.name for path in out.iterdir()}
+    status, printed = said(capsys, "export", run, "--diffusers", "--out", out)
+    assert status == 2 and "need an empty folder or a new one for --out" in printed
+    theirs = Model(DDPMUNet(1, (8, 16), 1, (), 8), cosine(20), V, {"size": [8, 8], "names": None})
+    again, back = save_diffusers(tmp_path / "theirs", theirs), tmp_path / "back"
+    assert said(capsys, "export", again, "--diffusers", "--out", back)[0] == 0  # the paper's layout too
+    for path in again.rglob("*.safetensors"):
+        assert (back / path.relative_to(again)).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--onnx", "--out", "m.safetensors"], "need --out to end in .onnx, but got m.safetensors"),
+        (["--out", "m.onnx"], "need --out to end in .safetensors, but got m.onnx"),
+        (["--onnx", "--card", "--out", "m.onnx"], "need a .safetensors file to write a card for"),
+    ],
+)
+def test_one_kind_of_file_for_one_kind_of_export(words, message, run, capsys):
+    status, printed = said(capsys, "export", run, *words)
+    assert status == 2 and message in printed
+
+
+def test_a_model_of_the_shelf_goes_with_what_was_measured_of_it():
+    found = export.evaluation(Path("book/results/digits.safetensors"))
+    assert found["model_sha256"] == file_sha256("book/results/digits.safetensors")
+    assert export._picture(Path("book/results/fashion32.safetensors")).name == "fashion32.png"
 
 
 # ---- the Hub ---------------------------------------------------------------------------------------------------
