@@ -28,7 +28,7 @@ def export_onnx(path: str | Path, model: Model) -> Path:
     """
     if importlib.util.find_spec("onnx") is None:
         raise ValueError(
-            "need the library onnx to write such a file, but it is not installed: pip install 'ddpm-core[onnx]'."
+            "need the library onnx to write such a file, but there is none: pip install 'ddpm-core[onnx]'."
         )
     description = json.dumps(checkpoint.described(model))
     example, axes = _example(model), {"output": {0: "batch"}}
