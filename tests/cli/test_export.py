@@ -1,16 +1,10 @@
 """A model as a file with its card, and as a repository on the Hub."""
 
-import base64
 import json
-import os
 import re
-import subprocess
-import sys
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import onnxruntime
 import pytest
 import torch
 import yaml
@@ -247,82 +241,17 @@ def test_a_model_of_the_shelf_goes_with_what_was_measured_of_it():
 # ---- the Hub ---------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def hub_that_takes(received):
-    """As much of the Hub as an upload asks for, on the loopback: files come into {"owner/name": {path: bytes}}."""
-
-    class Hub(BaseHTTPRequestHandler):
-        def log_message(self, *arguments):
-            pass
-
-        def do_GET(self):
-            self.answer({"name": "club", "type": "user", "sha": "0" * 40, "id": "club/small", "siblings": []})
-
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            if self.headers.get("Authorization") != "Bearer hf_token":
-                self.send_response(401)
-                self.send_header("Content-Length", "0")
-                return self.end_headers()
-            if self.path == "/api/repos/create":
-                asked = json.loads(body)
-                received["asked"] = asked
-                return self.answer({"url": f"http://{self.headers['Host']}/{asked['organization']}/{asked['name']}"})
-            if "/preupload/" in self.path:
-                files = json.loads(body)["files"]
-                kept = [{"path": f["path"], "uploadMode": "regular", "shouldIgnore": False} for f in files]
-                return self.answer({"files": kept})
-            if "/commit/" in self.path:
-                name = "/".join(self.path.split("/")[3:5])
-                for line in map(json.loads, body.splitlines()):
-                    if line["key"] == "file":
-                        content = base64.b64decode(line["value"]["content"])
-                        received.setdefault(name, {})[line["value"]["path"]] = content
-                return self.answer(
-                    {
-                        "commitUrl": f"http://{self.headers['Host']}/{name}/commit/1",
-                        "commitOid": "1" * 40,
-                        "success": True,
-                    }
-                )
-            return self.answer({})
-
-        def answer(self, what):
-            raw = json.dumps(what).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(raw)))
-            self.send_header("Content-Type", "application/json")
-            self.end_headers()
-            self.wfile.write(raw)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def pushed(endpoint, home, token, *words):
-    """`python -m ddpm_core push` in another process: huggingface_hub reads the address when it is imported."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
-    ours = dict(HF_ENDPOINT=endpoint, HF_HOME=str(home), HF_HUB_DISABLE_XET="1", OMP_NUM_THREADS="1", HF_TOKEN=token)
-    command = [sys.executable, "-W", "ignore", "-m", "ddpm_core", "push", *map(str, words)]
-    return subprocess.run(command, env=kept | ours, capture_output=True, text=True, timeout=120)
-
-
 def test_a_model_is_pushed_with_its_card_and_comes_back_the_same(run, tmp_path):
     evaluated(run)
-    received = {}
-    with hub_that_takes(received) as endpoint:
-        done = pushed(endpoint, tmp_path / "home", "hf_token", run, "club/small", "--private")
+    command = ("-m", "ddpm_core", "push", run, "club/small")
+    with loopback.running() as hub:
+        done = loopback.asking(hub, tmp_path / "home", *command, "--private")
         assert done.returncode == 0, done.stderr
-        again = pushed(endpoint, tmp_path / "home", "hf_wrong", run, "club/small")
-    assert "club/small" in done.stdout
-    asked = received["asked"]  # versions of huggingface_hub say it in one word or the other
+        again = loopback.asking(hub, tmp_path / "home", *command, token="hf_wrong")
+    assert f"{hub.endpoint}/club/small: sha256 " in done.stdout
+    asked = hub.asked[0]  # versions of huggingface_hub say it in one word or the other
     assert asked.get("private") is True or asked.get("visibility") == "private"
-    files = received["club/small"]
+    (files,) = hub.repositories["club/small"]
     assert sorted(files) == ["README.md", "config.json", "model.safetensors", "samples.png"]
     text = files["README.md"].decode()
     assert 'checkpoint.load("club/small"' in text and "python -m ddpm_core sample club/small" in text
