@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import loopback
 import onnxruntime
 import pytest
 import torch
