@@ -21,7 +21,7 @@ from ddpm_core.storage import hub  # noqa: E402
 
 def assembled(folder: Path) -> Path:
     """All that the Space needs, in a folder."""
-    for name in ("README.md", "requirements.txt", "app.py", "drawing.py"):
+    for name in ("README.md", "requirements.txt", "app.py", "drawing.py", "limits.py"):
         shutil.copyfile(HERE / name, folder / name)
     shutil.copytree(ROOT / "ddpm_core", folder / "ddpm_core", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "models").mkdir()
