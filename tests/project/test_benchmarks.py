@@ -240,10 +240,8 @@ def test_its_solver_clamps_each_guess_where_it_says_so():
     assert torch.allclose(found.our_draw(trained, x), theirs, atol=1e-4)
 
 
-def test_the_wait_for_the_space_is_that_of_half_and_of_nearly_all():
-    found = script("the_space").summary([float(k) for k in range(20, 0, -1)])
-    assert found == {"p50": 10.5, "p95": 20.0, "longest": 20.0}
-    assert script("the_space").summary([3.0]) == {"p50": 3.0, "p95": 3.0, "longest": 3.0}
+def test_the_wait_for_the_space_is_that_of_half_and_the_longest():
+    assert script("the_space").summary([float(k) for k in range(20, 0, -1)]) == {"p50": 10.5, "longest": 20.0}
 
 
 def test_the_space_is_asked_for_what_it_offers(monkeypatch):
