@@ -1,7 +1,7 @@
 """Publish the Space: python space/push.py OWNER/NAME [--private].
 
 Uploads what it needs to stand alone: the form, the package and the models. Who may write there is known from
-`huggingface-cli login` or HF_TOKEN.
+`hf auth login` or HF_TOKEN.
 """
 
 import argparse

@@ -50,7 +50,7 @@ def push_to_hub(
 ) -> str:
     """Upload the model with its card as the repository "owner/name" on the Hub; returns where, and the weights' sha256.
 
-    The rest as in `save_pretrained`. Who may write there is known from `huggingface-cli login` or HF_TOKEN.
+    The rest as in `save_pretrained`. Who may write there is known from `hf auth login` or HF_TOKEN.
     Raises OSError in one sentence.
     """
     hub.check_name(name)

@@ -88,7 +88,7 @@ def _says_absent(error: Exception, name: str, file: str, revision: str | None) -
 def push(folder: Path, name: str, private: bool = False) -> str:
     """Upload a folder as the model repository "owner/name", made if need be; returns its address.
 
-    Who may write there is known from `huggingface-cli login` or HF_TOKEN. Raises OSError in one sentence.
+    Who may write there is known from `hf auth login` or HF_TOKEN. Raises OSError in one sentence.
     """
     return _upload(folder, name, "A model of ddpm_core", private=private, repo_type="model")
 
@@ -109,7 +109,7 @@ def _upload(folder: Path, name: str, message: str, *, repo_type: str, **made) ->
     except Exception as error:  # no token, no permission, no network: each its own class
         raise OSError(
             f"the Hub did not take {name!r} ({type(error).__name__}: {first_line(error)}); log in with "
-            "huggingface-cli login, or set HF_TOKEN."
+            "hf auth login, or set HF_TOKEN."
         ) from error
     return str(address)
 

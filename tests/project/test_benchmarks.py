@@ -12,16 +12,8 @@ from torch import nn
 from ddpm_core.diffusion import gaussian
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
-SCRIPTS = [
-    "equal_seconds",
-    "growth",
-    "in_the_page",
-    "many_pictures",
-    "on_a_gpu",
-    "processes",
-    "the_space",
-    "training_step",
-]
+SCRIPTS = ["equal_seconds", "growth", "in_the_page", "many_pictures", "on_a_gpu", "processes", "training_step"]
+SCRIPTS.append("the_space")
 
 
 def script(name):
