@@ -96,9 +96,7 @@ def find(name_or_path: str | Path, revision: str | None = None) -> Path:
         path = path / MODEL
     if path.exists() or path.parent.exists():
         if revision is not None:
-            raise CheckpointError(
-                f"need a Hub name for revision {revision!r}, but {name_or_path} is on this machine."
-            )
+            raise CheckpointError(f"need a Hub name for revision {revision!r}, but {name_or_path} is on this machine.")
         return path
     try:
         return model_file(str(name_or_path), revision)

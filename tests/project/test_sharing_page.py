@@ -55,7 +55,7 @@ def test_what_it_names_is_there():
     assert push_to_hub.__name__ in PAGE and save_pretrained.__name__ in PAGE and torch.__name__ in PAGE
     makefile = (ROOT / "Makefile").read_text()
     assert "\nspace:" in makefile and "\npush-space:" in makefile
-    assert max(len(line) for _, text in BLOCKS for line in text.splitlines()) <= 76 + 4
+    assert max(len(line) for _, text in BLOCKS for line in text.splitlines()) <= 76
 
 
 @pytest.mark.parametrize("words", re.findall(r"```bash\n(.*?)\n```", PAGE))
