@@ -7,11 +7,12 @@ sampler      from noise to pictures                 training     state on disk, 
                                                     recipes      hyperparameters, and trainings by name
                                                     storage      checkpoints, the Hub, provenance
                                                     evaluation   is it any good?
+                                                    sharing      the Hub with a card, diffusers, ONNX
                                                     book         plots, widgets and exercises of the chapters
                                                     cli          python -m ddpm_core
 
 Data flows one way: a room imports only what stands before it in this order: schedule, diffusion, sampler, networks,
-unet, storage, data, training, trainer, recipes, evaluation, book, cli.
+unet, storage, data, training, trainer, recipes, evaluation, sharing, book, cli.
 """
 
 __version__ = "0.1.0"

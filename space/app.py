@@ -14,6 +14,8 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is t
 
 import drawing
 import gradio as gr
+from limits import Limits
+from starlette.middleware import Middleware
 
 KEPT = 3600  # seconds that a request's pictures are kept
 WAITING = 20  # requests that may wait; one more is told that the queue is full
@@ -47,8 +49,8 @@ def draw(title, label, caption, n, steps, sampler, guidance, seed):
 
 def another(title):
     """What can be asked of another model."""
-    if title not in drawing.MODELS:
-        raise gr.Error(f"There is no model {str(title)[:40]!r}.", print_exception=False)
+    if not isinstance(title, str) or title not in drawing.MODELS:
+        raise gr.Error(f"There is no model {drawing.short(title)}.", print_exception=False)
     names, tells = drawing.choices(title), drawing.model(title).network.vocabulary is not None
     first = drawing.EACH if drawing.EACH in names else drawing.ANY
     return gr.Dropdown(choices=names, value=first, visible=len(names) > 1), gr.Textbox(value="", visible=tells)
@@ -99,7 +101,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", 7860)))
     options = parser.parse_args()
     host = "0.0.0.0" if "SPACE_ID" in os.environ else "127.0.0.1"
-    page().launch(server_name=host, server_port=options.port, share=False, show_error=True)
+    before = {"middleware": [Middleware(Limits)]}
+    page().launch(server_name=host, server_port=options.port, share=False, show_error=True, app_kwargs=before)
 
 
 if __name__ == "__main__":

@@ -78,12 +78,11 @@ def choices(title: str) -> list[str]:
 
 def asked(title, label, caption, n, steps, sampler_name, guidance, seed) -> Request:
     """The request for these values, which may come from anybody and be anything. Raises Refused in one sentence."""
-    if title not in MODELS:
-        raise Refused(f"There is no model {_short(title)}: choose one of {', '.join(MODELS)}.")
-    if sampler_name not in SAMPLERS:
-        raise Refused(f"There is no sampler {_short(sampler_name)}: choose one of {', '.join(SAMPLERS)}.")
+    for what, value, known in (("model", title, MODELS), ("sampler", sampler_name, SAMPLERS)):
+        if not isinstance(value, str) or value not in known:
+            raise Refused(f"There is no {what} {short(value)}: choose one of {', '.join(known)}.")
     if label not in choices(title):
-        raise Refused(f"{title} knows no class {_short(label)}: choose one of {', '.join(choices(title))}.")
+        raise Refused(f"{title} knows no class {short(label)}: choose one of {', '.join(choices(title))}.")
     if not isinstance(caption, str) or len(caption) > MOST["letters"]:
         raise Refused(f"A caption is a text of at most {MOST['letters']} letters.")
     vocabulary = model(title).network.vocabulary
@@ -134,12 +133,12 @@ def drawn(request: Request) -> Iterator[tuple[list[Image.Image], str]]:
 def _whole(what: str, value, least: int, most: int) -> int:
     number = _number(what, value, least, most)
     if number != int(number):
-        raise Refused(f"The {what} must be a whole number from {least} to {most}, but it is {_short(value)}.")
+        raise Refused(f"The {what} must be a whole number from {least} to {most}, but it is {short(value)}.")
     return int(number)
 
 
 def _number(what: str, value, least: float, most: float) -> float:
-    said = f"The {what} must be a number from {least} to {most}, but it is {_short(value)}."
+    said = f"The {what} must be a number from {least} to {most}, but it is {short(value)}."
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Refused(said)
     if not math.isfinite(value) or not least <= value <= most:
@@ -147,7 +146,7 @@ def _number(what: str, value, least: float, most: float) -> float:
     return value
 
 
-def _short(value) -> str:
-    """What came, in few letters."""
-    text = repr(value)
+def short(value) -> str:
+    """What came, in few letters; of a long text only what is shown is looked at."""
+    text = repr(value[:40] if isinstance(value, str) else value)
     return text if len(text) <= 40 else text[:37] + "..."

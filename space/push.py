@@ -1,7 +1,7 @@
 """Publish the Space: python space/push.py OWNER/NAME [--private].
 
 Uploads what it needs to stand alone: the form, the package and the models. Who may write there is known from
-`huggingface-cli login` or HF_TOKEN.
+`hf auth login` or HF_TOKEN.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from ddpm_core.storage import hub  # noqa: E402
 
 def assembled(folder: Path) -> Path:
     """All that the Space needs, in a folder."""
-    for name in ("README.md", "requirements.txt", "app.py", "drawing.py"):
+    for name in ("README.md", "requirements.txt", "app.py", "drawing.py", "limits.py"):
         shutil.copyfile(HERE / name, folder / name)
     shutil.copyfile(drawing.GENERATOR / "bounds.json", folder / "bounds.json")
     shutil.copytree(ROOT / "ddpm_core", folder / "ddpm_core", ignore=shutil.ignore_patterns("__pycache__"))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from measured import NOT_MEASURED, READERS, of_evaluation
 
-from ddpm_core.cli import model_card
 from ddpm_core.diffusion.model import Model
 from ddpm_core.recipes import RECIPES
+from ddpm_core.sharing import model_card
 from ddpm_core.storage import checkpoint
 from ddpm_core.storage.files import file_sha256
 

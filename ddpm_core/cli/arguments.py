@@ -116,7 +116,10 @@ def _of_evaluation(p: argparse.ArgumentParser) -> None:
 
 def _of_export(p: argparse.ArgumentParser) -> None:
     _checkpoint(p)
-    p.add_argument("--out", required=True, help="the file to write: NAME.safetensors")
+    p.add_argument("--out", required=True, help="what to write: NAME.safetensors, NAME.onnx, or a folder")
+    kind = p.add_mutually_exclusive_group()
+    kind.add_argument("--onnx", action="store_true", help="the network in float32 as an ONNX file, for other runtimes")
+    kind.add_argument("--diffusers", action="store_true", help="a folder that DiffusionPipeline.from_pretrained reads")
     p.add_argument("--card", action="store_true", help="and its model card, README.md beside it")
     p.add_argument("--sampler", metavar="NAME", help="what it draws with if not told otherwise, from now")
     p.add_argument("--steps", type=_positive(int), help="network calls an image, likewise")
@@ -177,7 +180,10 @@ COMMANDS = {
         "Measure what a checkpoint draws, beside real images; with --bits-per-dim its bound, with --fid its FID.",
         _of_evaluation,
     ),
-    "export": ("Write a run's model as one file in half precision; with --card a model card beside it.", _of_export),
+    "export": (
+        "Write a run's model as one file in half precision; with --card a model card beside it; or for other tools.",
+        _of_export,
+    ),
     "push": ("Upload a run's model, its description and its card to the Hub.", _of_push),
     "recipes": ("List the trainings that have a name: what each draws, needs, cost and reached.", lambda p: None),
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from ddpm_core.cli import model_card, outputs, sample
+from ddpm_core.cli import outputs, sample
 from ddpm_core.cli.arguments import with_defaults
 from ddpm_core.diffusion.model import Model
 from ddpm_core.evaluation import fid
@@ -17,7 +17,8 @@ from ddpm_core.evaluation.likelihood import bits_per_dim
 from ddpm_core.evaluation.references import References, captions_like, conditions_of, real_images, sample_quality
 from ddpm_core.recipes.config import EARLIER
 from ddpm_core.recipes.recipes import RECIPES
-from ddpm_core.storage import checkpoint, provenance
+from ddpm_core.sharing import model_card
+from ddpm_core.storage import checkpoint, pretrained, provenance
 from ddpm_core.storage.files import file_sha256, write_atomically
 from ddpm_core.training import devices
 
@@ -35,7 +36,7 @@ def evaluate(options: argparse.Namespace) -> int:
     began, device, options = time.perf_counter(), devices.check_device(options.device), with_defaults(options)
     if options.json:
         outputs.try_file(options.json, "--json")
-    model = sample.opened(options.checkpoint)
+    model = pretrained.from_pretrained(options.checkpoint)
     if options.fid:
         fid.ready(model.network.in_channels)
     real = real_images(options.data or _trained_on(model.about), model)

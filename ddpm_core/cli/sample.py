@@ -18,8 +18,8 @@ from ddpm_core.data.folder import drawn_by_us
 from ddpm_core.diffusion.model import Model
 from ddpm_core.networks import conditioning
 from ddpm_core.recipes.config import TrainingConfig
-from ddpm_core.storage import checkpoint, pretrained
-from ddpm_core.storage.files import CheckpointError, write_atomically
+from ddpm_core.storage import pretrained
+from ddpm_core.storage.files import write_atomically
 from ddpm_core.training import devices
 
 
@@ -28,7 +28,7 @@ def sample(options: argparse.Namespace) -> int:
     if Path(options.out).suffix not in (".npz", ".png"):
         raise ValueError(f"need --out to end in .npz or .png, but got {options.out}.")
     outputs.try_file(options.out, "--out")
-    device, model = devices.check_device(options.device), opened(options.checkpoint)
+    device, model = devices.check_device(options.device), pretrained.from_pretrained(options.checkpoint)
     how = settings(model, options.sampler, options.steps) | {"guidance": options.guidance}
     captions = None if options.prompt is None else [options.prompt]
     if captions and not conditioning.tokenize(options.prompt):
@@ -39,23 +39,6 @@ def sample(options: argparse.Namespace) -> int:
     write(Path(options.out), *drawn)
     print(f"{options.out}: {options.n} images, {in_words(how)}, seed {options.seed}, drawn in {seconds:.1f} s")
     return 0
-
-
-def opened(name: str) -> Model:
-    """A checkpoint of ours, or weights laid out as those that were published with the paper.
-
-    The Hub is asked only for what cannot be a path: where the folder around it is here, so would the checkpoint be.
-    """
-    path = Path(name).expanduser()
-    try:
-        return checkpoint.load(name)
-    except CheckpointError as error:
-        if path.parent.exists() and not path.is_dir():
-            raise
-        try:
-            return pretrained.load_diffusers(name)
-        except CheckpointError:
-            raise error from None
 
 
 def settings(model: Model, name: str | None, steps: int | None) -> dict:

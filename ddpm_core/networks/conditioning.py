@@ -123,7 +123,7 @@ class TextEncoder(nn.Module):
         """The vectors of the captions, and those of the start token and of each word, (B, 1 + MAX_WORDS, width)."""
         _check_numbers(tokens, self.known, self.number)
         said = self.word(tokens) + self.place  # (B, LENGTH, width)
-        h = torch.cat([self.start.expand(len(tokens), 1, -1), said], dim=1)
+        h = torch.cat([self.start.expand(tokens.shape[0], 1, -1), said], dim=1)
         empty = F.pad(tokens == PAD, (1, 0))  # the start token is always there
         for layer in self.layers:
             h = layer(h, src_key_padding_mask=empty)

@@ -23,7 +23,7 @@ def save(folder: str | Path, model: Model) -> Path:
 
     Raises ValueError for a network that is not a `UNet`: `load` builds no other.
     """
-    folder, description = Path(folder), _description(model)
+    folder, description = Path(folder), described(model)
     write_tensors(folder / MODEL, model.network.state_dict(), {"description": json.dumps(description)})
     write_atomically(folder / CONFIG, lambda path: path.write_text(json.dumps(description, indent=1)))
     return folder / MODEL
@@ -35,7 +35,7 @@ def export(path: str | Path, model: Model) -> Path:
     Weights are kept to a 2000th of their size, those below 6e-5 to 3e-8. Raises ValueError for one beyond 65504, the
     largest number there is, and for a network that is not a `UNet`.
     """
-    description, halves = _description(model), {}
+    description, halves = described(model), {}
     for name, tensor in model.network.state_dict().items():
         halves[name] = tensor.half()
         if not halves[name].isfinite().all():
@@ -45,13 +45,13 @@ def export(path: str | Path, model: Model) -> Path:
     return Path(path)
 
 
-def load(name_or_path: str | Path, sha256: str | None = None) -> Model:
+def load(name_or_path: str | Path, sha256: str | None = None, revision: str | None = None) -> Model:
     """A checkpoint from a folder, a .safetensors file, or a Hub repository "owner/name"; its network is in eval mode.
 
-    Loading is strict: every weight must be there, and no other. With `sha256` the file must have that hash.
-    Raises CheckpointError in one sentence.
+    Loading is strict: every weight must be there, and no other. With `sha256` the file must have that hash; `revision`
+    is a branch, tag or commit of the repository. Raises CheckpointError in one sentence.
     """
-    path = find(name_or_path)
+    path = find(name_or_path, revision)
     tensors, header = read_tensors(path)
     if sha256 is not None and (found := file_sha256(path)) != sha256:
         raise CheckpointError(f"need {path} with sha256 {sha256[:12]}..., but it has {found[:12]}....")
@@ -69,7 +69,11 @@ def load(name_or_path: str | Path, sha256: str | None = None) -> Model:
     return Model(net.eval(), schedule, predict, about)
 
 
-def _description(model: Model) -> dict:
+def described(model: Model) -> dict:
+    """What is kept beside the weights: the network, the schedule, the prediction and what the model says of itself.
+
+    Raises ValueError for a network that is not a `UNet`.
+    """
     if not isinstance(model.network, UNet):
         raise ValueError(
             f"need a UNet, since `load` builds no other network, but got a {type(model.network).__name__}."
@@ -82,15 +86,20 @@ def _description(model: Model) -> dict:
     }
 
 
-def find(name_or_path: str | Path) -> Path:
-    """The model file itself: in a folder, by its own name, or from the Hub. Raises CheckpointError in one sentence."""
+def find(name_or_path: str | Path, revision: str | None = None) -> Path:
+    """The model file itself: in a folder, by its own name, or from the Hub, at that revision of it.
+
+    Raises CheckpointError in one sentence, also for a revision of what lies here, where there is but one.
+    """
     path = Path(name_or_path).expanduser()
     if path.is_dir():
         path = path / MODEL
     if path.exists() or path.parent.exists():
+        if revision is not None:
+            raise CheckpointError(f"need a Hub name for revision {revision!r}, but {name_or_path} is on this machine.")
         return path
     try:
-        return model_file(str(name_or_path))
+        return model_file(str(name_or_path), revision)
     except FileNotFoundError as error:
         raise CheckpointError(str(error)) from error
 

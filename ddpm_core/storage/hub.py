@@ -36,24 +36,27 @@ def dataset_folder(name: str, split: str) -> Path:
     return folder
 
 
-def model_file(name: str) -> Path:
-    """The model file of a repository on the Hub. Raises FileNotFoundError in one sentence."""
+def model_file(name: str, revision: str | None = None) -> Path:
+    """The model file of a repository on the Hub, at a branch, tag or commit of it, by default the newest. Raises
+    FileNotFoundError in one sentence."""
     from huggingface_hub import hf_hub_download
 
     if not _is_hub_name(name):
         raise FileNotFoundError(f"need a folder with {MODEL}, such a file, or a Hub name owner/name, but got {name!r}.")
     try:
-        return Path(hf_hub_download(name, MODEL))
+        return Path(hf_hub_download(name, MODEL, revision=revision))
     except Exception as error:  # as above
         raise FileNotFoundError(
-            f"no checkpoint: there is no path {Path(name).absolute()}, and the Hub did not give {name!r} "
-            f"({type(error).__name__}: {first_line(error)})."
+            f"no checkpoint: there is no path {Path(name).absolute()}, and the Hub did not give {name!r}"
+            f"{_at(revision)} ({type(error).__name__}: {first_line(error)})."
         ) from error
 
 
-def first_file(name: str, *names: str) -> Path:
-    """The first of these files that the repository "owner/name" on the Hub has. Raises FileNotFoundError in one
-    sentence: Absent if it has none of them."""
+def first_file(name: str, *names: str, revision: str | None = None) -> Path:
+    """The first of these files that the repository "owner/name" on the Hub has, at a branch, tag or commit of it.
+
+    Raises FileNotFoundError in one sentence: Absent if it has none of them.
+    """
     from huggingface_hub import hf_hub_download
 
     if not _is_hub_name(name):
@@ -61,31 +64,31 @@ def first_file(name: str, *names: str) -> Path:
     errors = []
     for wanted in names:
         try:
-            return Path(hf_hub_download(name, wanted))
+            return Path(hf_hub_download(name, wanted, revision=revision))
         except Exception as error:  # as above
             errors.append(error)
-    if all(_says_absent(error, name, wanted) for error, wanted in zip(errors, names, strict=True)):
-        raise Absent(f"need {' or '.join(names)}, but the Hub's {name!r} has none.")
+    if all(_says_absent(error, name, wanted, revision) for error, wanted in zip(errors, names, strict=True)):
+        raise Absent(f"need {' or '.join(names)}, but the Hub's {name!r}{_at(revision)} has none.")
     raise FileNotFoundError(
-        f"there is no path {Path(name).absolute()}, and the Hub did not give {' or '.join(names)} of {name!r} "
-        f"({type(errors[-1]).__name__}: {first_line(errors[-1])})."
+        f"there is no path {Path(name).absolute()}, and the Hub did not give {' or '.join(names)} of {name!r}"
+        f"{_at(revision)} ({type(errors[-1]).__name__}: {first_line(errors[-1])})."
     )
 
 
-def _says_absent(error: Exception, name: str, file: str) -> bool:
+def _says_absent(error: Exception, name: str, file: str, revision: str | None) -> bool:
     """Whether the Hub, or the copy that it was asked for before, says that the repository has no such file."""
     from huggingface_hub import _CACHED_NO_EXIST, try_to_load_from_cache
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     if isinstance(error, LocalEntryNotFoundError):  # one of the others too, but it means that nobody answered
-        return try_to_load_from_cache(name, file) is _CACHED_NO_EXIST
+        return try_to_load_from_cache(name, file, revision=revision) is _CACHED_NO_EXIST
     return isinstance(error, EntryNotFoundError)
 
 
 def push(folder: Path, name: str, private: bool = False) -> str:
     """Upload a folder as the model repository "owner/name", made if need be; returns its address.
 
-    Who may write there is known from `huggingface-cli login` or HF_TOKEN. Raises OSError in one sentence.
+    Who may write there is known from `hf auth login` or HF_TOKEN. Raises OSError in one sentence.
     """
     return _upload(folder, name, "A model of ddpm_core", private=private, repo_type="model")
 
@@ -98,8 +101,7 @@ def push_space(folder: Path, name: str, private: bool = False) -> str:
 def _upload(folder: Path, name: str, message: str, *, repo_type: str, **made) -> str:
     from huggingface_hub import HfApi
 
-    if not _is_hub_name(name):
-        raise OSError(f"need a Hub name owner/name to push to, but got {name!r}.")
+    check_name(name)
     try:
         api = HfApi()
         address = api.create_repo(name, repo_type=repo_type, exist_ok=True, **made)
@@ -107,14 +109,24 @@ def _upload(folder: Path, name: str, message: str, *, repo_type: str, **made) ->
     except Exception as error:  # no token, no permission, no network: each its own class
         raise OSError(
             f"the Hub did not take {name!r} ({type(error).__name__}: {first_line(error)}); log in with "
-            "huggingface-cli login, or set HF_TOKEN."
+            "hf auth login, or set HF_TOKEN."
         ) from error
     return str(address)
+
+
+def check_name(name: str) -> None:
+    """Raises OSError, in one sentence, for what is no name owner/name to push to."""
+    if not _is_hub_name(name):
+        raise OSError(f"need a Hub name owner/name to push to, but got {name!r}.")
 
 
 def first_line(error: Exception) -> str:
     """The first line of an error's text, without its full stop."""
     return (str(error).strip().splitlines() or ["no details"])[0].rstrip(".")
+
+
+def _at(revision: str | None) -> str:
+    return "" if revision is None else f" at revision {revision!r}"
 
 
 def _is_hub_name(name: str) -> bool:

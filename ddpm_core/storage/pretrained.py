@@ -1,4 +1,6 @@
-"""The weights that were published with the paper, as the Hub keeps them: "google/ddpm-cifar10-32" and its like.
+"""A model by its name, whoever saved it: one of ours, or one laid out as the weights published with the paper are.
+
+Those weights, "google/ddpm-cifar10-32" and its like on the Hub, lie there as the library diffusers keeps them:
 
 config.json                            what the network looks like, in the words of the library diffusers
 diffusion_pytorch_model.safetensors    its weights, or .bin, an older format
@@ -14,15 +16,14 @@ import torch
 from torch import Tensor
 
 from ddpm_core.diffusion.model import Model
-from ddpm_core.diffusion.prediction import EPS
 from ddpm_core.networks.ddpm_unet import DDPMUNet
-from ddpm_core.schedule import Schedule, linear
+from ddpm_core.storage import checkpoint, scheduler_config
 from ddpm_core.storage.checkpoint import difference
-from ddpm_core.storage.files import CheckpointError, read_tensors
+from ddpm_core.storage.files import CheckpointError, file_sha256, read_tensors
 from ddpm_core.storage.hub import Absent, first_file
 
 NAME = "google/ddpm-cifar10-32"
-CONFIG, SCHEDULE = "config.json", "scheduler_config.json"
+CONFIG, SCHEDULE = "config.json", scheduler_config.FILE
 WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 
 # What makes a UNet2DModel of diffusers the paper's network. The first six must be said, since by default the library
@@ -35,33 +36,56 @@ LAYOUT = {
     "resnet_time_scale_shift": "default", "time_embedding_dim": None, "time_embedding_type": "positional",
     "upsample_type": "conv",
 }  # fmt: skip
-NOISE = {"beta_schedule": "linear", "trained_betas": None, "prediction_type": "epsilon"}  # the same of its schedule
 OLD_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}  # of attention, until 2023
 
 
-def load_diffusers(name_or_path: str | Path = NAME) -> Model:
-    """The paper's network with published weights, in eval mode, its schedule and its prediction, EPS.
+def from_pretrained(name_or_path: str | Path, sha256: str | None = None, revision: str | None = None) -> Model:
+    """The model in a folder, in a file, or in the repository "owner/name" on the Hub, at that revision of it.
 
-    name_or_path: a repository on the Hub, or a folder laid out like one. Loading is strict: every weight must be there,
-    and no other. Raises CheckpointError in one sentence.
+    Ours is found by its model.safetensors (`checkpoint.load`), the paper's layout by its config.json
+    (`load_diffusers`). Loading is strict. Raises CheckpointError in one sentence. The Hub is asked only for what cannot
+    be a path: where the folder around it is here, so would the model be.
     """
-    description = _json(_file(name_or_path, CONFIG))
-    net = DDPMUNet(**layout(description))
-    tensors = renamed(_tensors(_file(name_or_path, *WEIGHTS)))
+    path = Path(name_or_path).expanduser()
+    try:
+        return checkpoint.load(name_or_path, sha256, revision)
+    except CheckpointError as error:
+        if path.parent.exists() and not path.is_dir():
+            raise
+        try:
+            return load_diffusers(name_or_path, sha256=sha256, revision=revision)
+        except CheckpointError as other:
+            raise (other if _is_of_diffusers(name_or_path, revision) else error) from None
+
+
+def load_diffusers(name_or_path: str | Path = NAME, *, sha256: str | None = None, revision: str | None = None) -> Model:
+    """The paper's network with published weights, in eval mode, its schedule and its prediction.
+
+    name_or_path: a repository on the Hub, or a folder laid out like one; revision: a branch, tag or commit of it.
+    Loading is strict: every weight must be there, and no other; with `sha256` the weights' file must have that hash.
+    Raises CheckpointError in one sentence.
+    """
+    description = _json(_file(name_or_path, CONFIG, revision=revision))
+    net, file = DDPMUNet(**layout(description)), _file(name_or_path, *WEIGHTS, revision=revision)
+    tensors = renamed(_tensors(file))
+    if sha256 is not None and (hashed := file_sha256(file)) != sha256:
+        raise CheckpointError(f"need {file} with sha256 {sha256[:12]}..., but it has {hashed[:12]}....")
     wanted, found = {k: v.shape for k, v in net.state_dict().items()}, {k: v.shape for k, v in tensors.items()}
     if wanted != found:
         raise CheckpointError(f"need the weights that {CONFIG} describes, but {difference(wanted, found)}.")
     net.load_state_dict(tensors, strict=True)
+    scheduler = _found(name_or_path, SCHEDULE, revision=revision)
+    schedule, prediction = scheduler_config.schedule_and_prediction({} if scheduler is None else _json(scheduler))
     sides = description.get("sample_size") or 32
     about = {
         "size": [sides, sides] if isinstance(sides, int) else list(sides), "names": None, "data": str(name_or_path),
-        "sampler": "ddim1", "steps": 100,
+        "sampler": "ddim1", "steps": min(100, schedule.T),
     }  # fmt: skip
-    return Model(net.eval(), _schedule(name_or_path), EPS, about)
+    return Model(net.eval(), schedule, prediction, about)
 
 
 def layout(description: dict) -> dict:
-    """The arguments of `PaperUNet` for a diffusers description of a UNet2DModel. Raises CheckpointError for another."""
+    """The arguments of `DDPMUNet` for a diffusers description of a UNet2DModel. Raises CheckpointError for another."""
     _agree(dict.fromkeys(list(LAYOUT)[:6], "nothing") | description, LAYOUT, CONFIG)
     try:
         down, up = description["down_block_types"], description["up_block_types"]
@@ -96,14 +120,13 @@ def renamed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {today(name): tensor for name, tensor in tensors.items()}
 
 
-def _schedule(name_or_path: str | Path) -> Schedule:
-    path = _found(name_or_path, SCHEDULE)
-    if path is None:
-        return linear()
-    described = _json(path)
-    _agree(described, NOISE, SCHEDULE)
-    numbers = {"num_train_timesteps": 1000, "beta_start": 1e-4, "beta_end": 0.02} | described
-    return linear(numbers["num_train_timesteps"], numbers["beta_start"], numbers["beta_end"])
+def _is_of_diffusers(name_or_path: str | Path, revision: str | None) -> bool:
+    """Whether there is a description in that library's words, however wrong."""
+    try:
+        path = _found(name_or_path, CONFIG, revision=revision)
+        return path is not None and "_class_name" in _json(path)
+    except CheckpointError:
+        return False
 
 
 def _agree(said: dict, wanted: dict, where: str) -> None:
@@ -114,23 +137,25 @@ def _agree(said: dict, wanted: dict, where: str) -> None:
             )
 
 
-def _file(name_or_path: str | Path, *names: str) -> Path:
+def _file(name_or_path: str | Path, *names: str, revision: str | None) -> Path:
     """The first of these files that is there. Raises CheckpointError if none is."""
-    path = _found(name_or_path, *names)
+    path = _found(name_or_path, *names, revision=revision)
     if path is None:
         raise CheckpointError(f"need {' or '.join(names)} in {name_or_path}, but there is none.")
     return path
 
 
-def _found(name_or_path: str | Path, *names: str) -> Path | None:
+def _found(name_or_path: str | Path, *names: str, revision: str | None) -> Path | None:
     """The first of these files that is there, in the folder itself or in the part that a pipeline keeps it in; None if
     none is. Raises CheckpointError if the Hub does not say."""
     part = "scheduler" if SCHEDULE in names else "unet"
     folder, wanted = Path(name_or_path).expanduser(), [*names, *(f"{part}/{name}" for name in names)]
     if folder.is_dir():
+        if revision is not None:
+            raise CheckpointError(f"need a Hub name for revision {revision!r}, but {name_or_path} is on this machine.")
         return next((path for name in wanted if (path := folder / name).is_file()), None)
     try:
-        return first_file(str(name_or_path), *wanted)
+        return first_file(str(name_or_path), *wanted, revision=revision)
     except Absent:
         return None
     except FileNotFoundError as error:

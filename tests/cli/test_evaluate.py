@@ -335,7 +335,7 @@ def test_the_papers_published_weights_are_measured_too(world, monkeypatch):
     net = ddpm_unet.DDPMUNet(1, (8, 16), blocks=1, attention=(), groups=8).eval()
     about = {"size": [8, 8], "names": None, "data": pretrained.NAME, "sampler": "ddim1", "steps": 3}
     asked, theirs = [], Model(net, cosine(T), EPS, about)
-    monkeypatch.setattr(pretrained, "load_diffusers", lambda name: asked.append(name) or theirs)
+    monkeypatch.setattr(pretrained, "load_diffusers", lambda name, **_: asked.append(name) or theirs)
     out = world / "published.json"
     command = [
         "evaluate",

@@ -1,24 +1,21 @@
 """A model as a file with its card, and as a repository on the Hub."""
 
-import base64
 import json
-import os
 import re
-import subprocess
-import sys
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import loopback
+import onnxruntime
 import pytest
 import torch
 import yaml
 
-from ddpm_core.cli import main, model_card
+from ddpm_core.cli import export, main
 from ddpm_core.diffusion.model import Model
 from ddpm_core.diffusion.prediction import V
+from ddpm_core.networks.ddpm_unet import DDPMUNet
 from ddpm_core.schedule import cosine
+from ddpm_core.sharing import model_card, save_diffusers
 from ddpm_core.storage import checkpoint, hub
 from ddpm_core.storage.files import CheckpointError, file_sha256, read_tensors
 from ddpm_core.unet import UNet
@@ -198,85 +195,64 @@ def test_another_ending_is_refused(run, tmp_path, capsys):
     assert status == 2 and "need --out to end in .safetensors" in printed
 
 
+# ---- for other tools --------------------------------------------------------------------------------------------
+
+
+def test_a_network_is_exported_for_onnx(run, tmp_path, capsys):
+    out = tmp_path / "new" / "small.onnx"
+    status, printed = said(capsys, "export", run, "--onnx", "--out", out, "--sampler", "ddim", "--steps", 5)
+    assert status == 0 and f"sha256 {file_sha256(out)}" in printed
+    session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
+    assert [given.name for given in session.get_inputs()] == ["x_t", "t", "labels"]
+    assert '"sampler": "ddim"' in session.get_modelmeta().custom_metadata_map["description"]
+
+
+def test_a_model_is_exported_for_diffusers(run, tmp_path, capsys):
+    out = tmp_path / "new"
+    assert said(capsys, "export", run, "--diffusers", "--out", out)[0] == 0
+    assert {"model_index.json", "travelling.py"} <= {path.name for path in out.iterdir()}
+    status, printed = said(capsys, "export", run, "--diffusers", "--out", out)
+    assert status == 2 and "need an empty folder or a new one for --out" in printed
+    theirs = Model(DDPMUNet(1, (8, 16), 1, (), 8), cosine(20), V, {"size": [8, 8], "names": None})
+    again, back = save_diffusers(tmp_path / "theirs", theirs), tmp_path / "back"
+    assert said(capsys, "export", again, "--diffusers", "--out", back)[0] == 0  # the paper's layout too
+    for path in again.rglob("*.safetensors"):
+        assert (back / path.relative_to(again)).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--onnx", "--out", "m.safetensors"], "need --out to end in .onnx, but got m.safetensors"),
+        (["--out", "m.onnx"], "need --out to end in .safetensors, but got m.onnx"),
+        (["--onnx", "--card", "--out", "m.onnx"], "need a .safetensors file to write a card for"),
+    ],
+)
+def test_one_kind_of_file_for_one_kind_of_export(words, message, run, capsys):
+    status, printed = said(capsys, "export", run, *words)
+    assert status == 2 and message in printed
+
+
+def test_a_model_of_the_shelf_goes_with_what_was_measured_of_it():
+    found = export.evaluation(Path("book/results/digits.safetensors"))
+    assert found["model_sha256"] == file_sha256("book/results/digits.safetensors")
+    assert export._picture(Path("book/results/fashion32.safetensors")).name == "fashion32.png"
+
+
 # ---- the Hub ---------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def hub_that_takes(received):
-    """As much of the Hub as an upload asks for, on the loopback: files come into {"owner/name": {path: bytes}}."""
-
-    class Hub(BaseHTTPRequestHandler):
-        def log_message(self, *arguments):
-            pass
-
-        def do_GET(self):
-            self.answer({"name": "club", "type": "user", "sha": "0" * 40, "id": "club/small", "siblings": []})
-
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            if self.headers.get("Authorization") != "Bearer hf_token":
-                self.send_response(401)
-                self.send_header("Content-Length", "0")
-                return self.end_headers()
-            if self.path == "/api/repos/create":
-                asked = json.loads(body)
-                received["asked"] = asked
-                return self.answer({"url": f"http://{self.headers['Host']}/{asked['organization']}/{asked['name']}"})
-            if "/preupload/" in self.path:
-                files = json.loads(body)["files"]
-                kept = [{"path": f["path"], "uploadMode": "regular", "shouldIgnore": False} for f in files]
-                return self.answer({"files": kept})
-            if "/commit/" in self.path:
-                name = "/".join(self.path.split("/")[3:5])
-                for line in map(json.loads, body.splitlines()):
-                    if line["key"] == "file":
-                        content = base64.b64decode(line["value"]["content"])
-                        received.setdefault(name, {})[line["value"]["path"]] = content
-                return self.answer(
-                    {
-                        "commitUrl": f"http://{self.headers['Host']}/{name}/commit/1",
-                        "commitOid": "1" * 40,
-                        "success": True,
-                    }
-                )
-            return self.answer({})
-
-        def answer(self, what):
-            raw = json.dumps(what).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(raw)))
-            self.send_header("Content-Type", "application/json")
-            self.end_headers()
-            self.wfile.write(raw)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def pushed(endpoint, home, token, *words):
-    """`python -m ddpm_core push` in another process: huggingface_hub reads the address when it is imported."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
-    ours = dict(HF_ENDPOINT=endpoint, HF_HOME=str(home), HF_HUB_DISABLE_XET="1", OMP_NUM_THREADS="1", HF_TOKEN=token)
-    command = [sys.executable, "-W", "ignore", "-m", "ddpm_core", "push", *map(str, words)]
-    return subprocess.run(command, env=kept | ours, capture_output=True, text=True, timeout=120)
 
 
 def test_a_model_is_pushed_with_its_card_and_comes_back_the_same(run, tmp_path):
     evaluated(run)
-    received = {}
-    with hub_that_takes(received) as endpoint:
-        done = pushed(endpoint, tmp_path / "home", "hf_token", run, "club/small", "--private")
+    command = ("-m", "ddpm_core", "push", run, "club/small")
+    with loopback.running() as hub:
+        done = loopback.asking(hub, tmp_path / "home", *command, "--private")
         assert done.returncode == 0, done.stderr
-        again = pushed(endpoint, tmp_path / "home", "hf_wrong", run, "club/small")
-    assert "club/small" in done.stdout
-    asked = received["asked"]  # versions of huggingface_hub say it in one word or the other
+        again = loopback.asking(hub, tmp_path / "home", *command, token="hf_wrong")
+    assert f"{hub.endpoint}/club/small: sha256 " in done.stdout
+    asked = hub.asked[0]  # versions of huggingface_hub say it in one word or the other
     assert asked.get("private") is True or asked.get("visibility") == "private"
-    files = received["club/small"]
+    (files,) = hub.repositories["club/small"]
     assert sorted(files) == ["README.md", "config.json", "model.safetensors", "samples.png"]
     text = files["README.md"].decode()
     assert 'checkpoint.load("club/small"' in text and "python -m ddpm_core sample club/small" in text

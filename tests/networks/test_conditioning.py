@@ -12,13 +12,14 @@ import torch
 from PIL import Image
 
 from ddpm_core import data, sampler
-from ddpm_core.cli import main, model_card
+from ddpm_core.cli import main
 from ddpm_core.data import load
 from ddpm_core.evaluation import references
 from ddpm_core.networks import conditioning
 from ddpm_core.recipes import config, recipes
 from ddpm_core.recipes.recipes import RECIPES, Recipe
 from ddpm_core.schedule import cosine
+from ddpm_core.sharing import model_card
 from ddpm_core.storage import checkpoint
 from ddpm_core.unet import UNet
 

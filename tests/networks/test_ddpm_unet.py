@@ -214,7 +214,7 @@ def test_a_repository_on_the_hub_loads_by_its_name(folder, theirs, monkeypatch):
     """The client's own function is replaced by one that serves a folder, and knows no scheduler."""
     asked = []
 
-    def served(name, wanted):
+    def served(name, wanted, revision=None):
         asked.append((name, wanted))
         if not (folder / wanted).is_file():
             raise EntryNotFoundError(f"404: {wanted}")
@@ -313,8 +313,12 @@ def test_weights_that_would_run_code_are_refused(folder):
     [
         ("config.json", "not json", "need a description in .*config.json, but it cannot be read"),
         ("config.json", "[1]", "but it holds a list"),
-        ("scheduler_config.json", '{"beta_schedule": "squaredcos_cap_v2"}', "where beta_schedule is 'linear'"),
-        ("scheduler_config.json", '{"prediction_type": "v_prediction"}', "where prediction_type is 'epsilon'"),
+        ("scheduler_config.json", '{"beta_schedule": "sigmoid"}', "need a beta_schedule of .*, but .* says 'sigmoid'"),
+        ("scheduler_config.json", '{"prediction_type": "flow"}', "need a prediction_type of .*, but .* says 'flow'"),
+        ("scheduler_config.json", '{"trained_betas": [0.1, 2]}', "describes none: .*beta_2 is 2"),
+        ("scheduler_config.json", '{"num_train_timesteps": "x"}', "need a noise schedule, but .* describes none"),
+        ("scheduler_config.json", '{"beta_start": -1}', "need a noise schedule, but .* describes none"),
+        ("scheduler_config.json", '{"thresholding": true}', "need a scheduler without thresholding"),
     ],
 )
 def test_descriptions_that_say_something_else_are_refused(name, text, message, folder):

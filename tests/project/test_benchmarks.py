@@ -13,6 +13,7 @@ from ddpm_core.diffusion import gaussian
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 SCRIPTS = ["equal_seconds", "growth", "in_the_page", "many_pictures", "on_a_gpu", "processes", "training_step"]
+SCRIPTS.append("the_space")
 
 
 def script(name):
@@ -229,3 +230,14 @@ def test_its_solver_clamps_each_guess_where_it_says_so():
     theirs, before_last = found.clamped_at_each_step(trained, x), seen[-1]
     assert torch.allclose(theirs, torch.ones_like(x), atol=1e-4) and before_last.max() < 1.5
     assert torch.allclose(found.our_draw(trained, x), theirs, atol=1e-4)
+
+
+def test_the_wait_for_the_space_is_that_of_half_and_the_longest():
+    assert script("the_space").summary([float(k) for k in range(20, 0, -1)]) == {"p50": 10.5, "longest": 20.0}
+
+
+def test_the_space_is_asked_for_what_it_offers(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER.parent / "space"))
+    drawing = importlib.import_module("drawing")
+    for title, label in script("the_space").MODELS.values():
+        assert drawing.asked(title, label, "", 1, script("the_space").STEPS, "DPM-Solver++", 1, 0).n == 1

@@ -1,5 +1,7 @@
 """The Space, started as it is published: asked by one, by many at once, and speaking to nobody outside."""
 
+import contextlib
+import http.client
 import json
 import os
 import re
@@ -9,7 +11,9 @@ import sys
 import threading
 import time
 from pathlib import Path
+from random import Random
 
+import loopback
 import numpy as np
 import pytest
 from gradio_client import Client
@@ -150,6 +154,83 @@ def test_a_hundred_callers_at_once_get_a_picture_or_a_sentence(client, space):
     assert "Traceback" not in space[1].read_text()
 
 
+def asked_raw(space, body, path="/gradio_api/call/draw", **headers):
+    """(status, answer) of a request as anybody may send it, and the end of the drawing, if one began."""
+    host = space[0].removeprefix("http://")
+    with contextlib.closing(http.client.HTTPConnection(host, timeout=120)) as connection:
+        connection.request("POST", path, body, {"Content-Type": "application/json"} | headers)
+        answer = connection.getresponse()
+        status, text = answer.status, answer.read().decode()
+    if status != 200 or "event_id" not in text:
+        return status, text
+    with contextlib.closing(http.client.HTTPConnection(host, timeout=120)) as connection:
+        connection.request("GET", f"{path}/{json.loads(text)['event_id']}")
+        return status, connection.getresponse().read().decode()
+
+
+def anything(random, depth=0):
+    """A JSON value of any kind."""
+    kind = random.randrange(8 if depth < 3 else 6)
+    if kind == 6:
+        return [anything(random, depth + 1) for _ in range(random.randrange(4))]
+    if kind == 7:
+        return {random.choice("ab"): anything(random, depth + 1) for _ in range(random.randrange(3))}
+    text = "".join(random.choices("aé<🚗\0'\"&{", k=random.randrange(300)))
+    return [None, True, random.randrange(-(2**70), 2**70), random.uniform(-1e9, 1e9), text, ""][kind]
+
+
+def test_a_call_of_any_kind_is_a_sentence_and_never_an_error_of_ours(space):
+    """One value of eight, or all of them, is anything at all."""
+    random, before = Random(0), space[1].read_text().count("Traceback")
+    for k in range(40):
+        values = list((FINE | dict(steps=1)).values())
+        for place in range(8) if k % 4 == 0 else [random.randrange(8)]:
+            values[place] = anything(random)
+        status, said = asked_raw(space, json.dumps({"data": values}))
+        assert status == 200 and ("event: complete" in said or '"error": "' in said), (values, said)
+        for word in ("unhashable", "Traceback", "object", "must be str", "not supported between"):
+            assert word not in said, (values, said)
+    assert space[1].read_text().count("Traceback") == before
+
+
+@pytest.mark.parametrize("body", ["no json", "[" * 50_000, b"\xff\xfe", '{"data": "x"}', '{"data": null}', "{}", "[]"])
+def test_what_is_no_call_is_refused(body, space, client):
+    assert asked_raw(space, body)[0] in (400, 422)
+    assert draw(client)[1].startswith("Finished")
+
+
+def test_more_than_a_form_holds_is_refused_before_it_is_read(space, client):
+    pieces = (b" " * 100_000 for _ in range(30))  # a length that nobody announced
+    with contextlib.suppress(ConnectionError):  # it may hang up while we still send
+        assert asked_raw(space, pieces, **{"Transfer-Encoding": "chunked"})[0] == 413
+    host = space[0].removeprefix("http://").split(":")
+    with socket.create_connection((host[0], int(host[1])), timeout=60) as endless:
+        endless.sendall(b"POST /gradio_api/call/draw HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n")
+        said = b"".join(iter(lambda: endless.recv(1000), b"")).decode()  # answered, though the body never came
+        assert said.startswith("HTTP/1.1 413") and said.endswith('{"error": "A request has at most 1,000,000 bytes."}')
+    upload = asked_raw(space, b"x" * 1000, "/gradio_api/upload")
+    assert upload == (403, '{"error": "This Space takes no files."}')
+    assert draw(client)[1].startswith("Finished")
+
+
+def test_slow_readers_keep_nobody_waiting(space, client):
+    """Thirty that send half a request, and five that ask for a drawing and never read it."""
+    host, port = space[0].removeprefix("http://").split(":")
+    with contextlib.ExitStack() as open_ones:
+        for k in range(35):
+            slow = open_ones.enter_context(socket.create_connection((host, int(port)), timeout=60))
+            if k < 30:
+                slow.sendall(b"POST /gradio_api/call/draw HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+                continue
+            body = json.dumps({"data": list((FINE | dict(n=16, steps=20)).values())})
+            with contextlib.closing(http.client.HTTPConnection(host, int(port), timeout=60)) as asking:
+                asking.request("POST", "/gradio_api/call/draw", body, {"Content-Type": "application/json"})
+                number = json.loads(asking.getresponse().read())["event_id"]
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            slow.sendall(f"GET /gradio_api/call/draw/{number} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert draw(client)[1].startswith("Finished")
+
+
 def test_it_speaks_to_nobody_but_this_machine(client, space):
     draw(client)
     asked = set(re.findall(r"^asked for (.*)$", space[1].read_text(), flags=re.M))
@@ -179,6 +260,35 @@ def test_it_allows_what_the_page_of_the_generator_allows(tmp_path):
     page = ROOT / "book" / "_static" / "generator" / "bounds.json"
     assert json.loads(page.read_text("utf-8")) == drawing.MOST
     assert (push.assembled(tmp_path) / "bounds.json").read_bytes() == page.read_bytes()
+
+
+def test_it_is_published_as_a_whole_and_draws_where_it_arrives(tmp_path):
+    """make push-space, to a Hub on the loopback; then a picture from the files that came there, and from no others."""
+    python = Path(sys.executable)
+    make = ["make", "--no-print-directory", "-o", ".venv/.ready", f"BIN={python.parent}", "push-space"]
+    code = "import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:]).returncode)"
+    with loopback.running() as hub:
+        done = loopback.asking(hub, tmp_path / "home", "-c", code, *make, "SPACE=club/generator", cwd=ROOT)
+        assert done.returncode == 0, done.stderr
+        unknown = loopback.asking(hub, tmp_path / "home", "-c", code, *make, "SPACE=club/x", token="no", cwd=ROOT)
+    assert done.stdout.strip() == f"{hub.endpoint}/spaces/club/generator"
+    assert unknown.returncode == 2 and unknown.stderr.startswith("the Hub did not take 'club/x'")
+    (asked,) = hub.asked
+    assert (asked["type"], asked["sdk"]) == ("space", "gradio")
+    (files,) = hub.repositories["spaces/club/generator"]
+    assert not any("__pycache__" in name or name.startswith("tests") for name in files)
+    for name, content in files.items():
+        (tmp_path / "space" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "space" / name).write_bytes(content)
+    ask = "import app; *_, end = app.draw('Garments, 32x32', 'Bag', '', 1, 2, 'DDIM', 1, 0); print(end[1], len(end[0]))"
+    bare = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"GRADIO_TEMP_DIR": str(tmp_path / "drawn")}
+    done = subprocess.run([sys.executable, "-c", ask], cwd=tmp_path / "space", env=bare, capture_output=True, text=True)
+    assert done.stdout.strip() == "Finished: 2 steps, seed 0. 1", done.stderr
+
+
+def test_without_a_name_nothing_is_published():
+    done = subprocess.run(["make", "-o", ".venv/.ready", "push-space"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and "say where to: make push-space SPACE=user/name" in done.stdout
 
 
 def test_the_pins_are_those_of_the_book():

@@ -6,8 +6,10 @@ The Hub shows a README.md beside the weights as such a card; `front_matter` is w
 from pathlib import Path
 
 from ddpm_core.diffusion.model import Model
+from ddpm_core.networks.ddpm_unet import DDPMUNet
 from ddpm_core.networks.flops import parameter_count
 from ddpm_core.recipes import RECIPES
+from ddpm_core.sharing import of_use
 from ddpm_core.storage import provenance
 from ddpm_core.storage.files import file_sha256
 
@@ -34,13 +36,10 @@ def card(model: Model, file: Path, *, name: str, results: dict | None = None, pi
         "## How to load it",
         f"```bash\npip install git+{provenance.repository()}\n"
         f"python -m ddpm_core sample {source} --n 60 --out samples.png\n```",
-        f"```python\nfrom ddpm_core import sampler\n{_import(model)}from ddpm_core.storage import checkpoint\n\n"
-        f'model = checkpoint.load("{source}", sha256="{file_sha256(file)}")\n'
+        f"```python\nfrom ddpm_core import sampler\n{_import(model)}{_loading(model, source, file)}\n"
         f"{_drawing(model)}\n```",
         "A file with another sha256, or with a weight too many or too few, is refused.",
-        "## What it is not",
-        "A toy for learning how such models work: it knows nothing but its training images, at their size. The licence "
-        "above is that of the weights; the images have their own.",
+        *of_use.sections(model, _data(model.about)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -150,6 +149,15 @@ def _told(model: Model) -> str | None:
     if net.vocabulary is not None:
         return f"captions from a vocabulary of {len(net.vocabulary)} words"
     return f"{net.num_classes} classes" if net.num_classes else None
+
+
+def _loading(model: Model, source: str, file: Path) -> str:
+    """The lines that import what loads the model, and load it; the paper's layout is a folder, ours a file."""
+    home, load = "storage", "checkpoint.load"
+    if isinstance(model.network, DDPMUNet):
+        home, load = "sharing", "from_pretrained"
+    name = load.split(".")[0]
+    return f'from ddpm_core.{home} import {name}\n\nmodel = {load}("{source}", sha256="{file_sha256(file)}")'
 
 
 def _import(model: Model) -> str:
