@@ -107,7 +107,7 @@ aria-label="the image at t = {", ".join(map(str, shown))}"></canvas>
 <p class="title">samples drawn from pure noise: <b class="share"></b> show the image, in the data
 {two_pictures.SHARE:.0%} <span>(the others its negative; {2 * COLUMNS} of {two_pictures.CHAINS})</span></p>
 <canvas class="samples" role="img" width="{COLUMNS * W}" height="{2 * H}"></canvas>"""
-    return InteractiveFigure("curve", label, payload, body, ["chains", "bend", "curve"], frame)
+    return InteractiveFigure("curve", label, payload, body, ["normals", "chains", "bend", "curve"], frame)
 
 
 def edit_weighting(

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ddpm_core.book.widgets.hashed_noise import normals
 from ddpm_core.schedule import Schedule
 
 SHARE, STD = 0.8, 0.2
@@ -23,21 +24,13 @@ def starts() -> Tensor:
     return torch.special.ndtri((k.double() + 0.5) / CHAINS)
 
 
-def noises(T: int) -> np.ndarray:
-    """Standard normal numbers (T, 400), always the same: row t is for the step from t + 1 to t.
-
-    Box and Muller's formula for uniform numbers, which are a hash of 1, 2, 3, ...
-    """
-    uniform = (_hash(np.arange(1, 2 * T * CHAINS + 1, dtype=np.uint32)).astype(np.float64) + 0.5) / 2**32
-    return (np.sqrt(-2 * np.log(uniform[::2])) * np.cos(2 * np.pi * uniform[1::2])).reshape(T, CHAINS)
-
-
 def drawn(schedule: Schedule, size: float) -> Tensor:
     """u_0 (400,) by ancestral sampling with the variance beta_tilde and the exact E[x_0 | x_t]; `size` is |x_0|.
 
     The world is a mixture of two Gaussians at u = size and u = -size, in shares of 4 to 1.   [Ho 2020, Algorithm 2]
     """
-    u, z, odds = starts().numpy(), noises(schedule.T), math.log(SHARE / (1 - SHARE))
+    u, odds = starts().numpy(), math.log(SHARE / (1 - SHARE))
+    z = normals(schedule.T * CHAINS).reshape(schedule.T, CHAINS)  # row t - 1 is for the step from t
     of_x0, of_xt = schedule.posterior_mean_coef_x0.numpy(), schedule.posterior_mean_coef_xt.numpy()
     alpha_bar, std = schedule.alpha_bar.numpy(), schedule.beta_tilde.sqrt().numpy()
     for t in range(schedule.T, 0, -1):
@@ -46,10 +39,3 @@ def drawn(schedule: Schedule, size: float) -> Tensor:
         guess = balance + root * STD**2 / variance * (u - root * balance)
         u = of_x0[t] * guess + of_xt[t] * u + std[t] * z[t - 1]
     return torch.from_numpy(u)
-
-
-def _hash(i: np.ndarray) -> np.ndarray:
-    """Whole numbers of 32 bits, mixed until none shows where it came from (Wellons's lowbias32)."""
-    i = (i ^ (i >> 16)) * np.uint32(0x21F0AAAD)
-    i = (i ^ (i >> 15)) * np.uint32(0x735A2D97)
-    return i ^ (i >> 15)

@@ -1,12 +1,5 @@
 // Chains of one number on the way back from N(0, 1), in a world of two pictures: two_pictures.py says which, and why.
-const {starts} = arrays, {share: common, std} = payload, many = starts.length, noises = new Float32Array(payload.T * many);
-const uniform = i => { // a hash of i, between 0 and 1
-  i = Math.imul(i ^ i >>> 16, 0x21f0aaad);
-  i = Math.imul(i ^ i >>> 15, 0x735a2d97);
-  return (((i ^ i >>> 15) >>> 0) + 0.5) / 2 ** 32;
-};
-for (let i = 0; i < noises.length; i++)
-  noises[i] = Math.sqrt(-2 * Math.log(uniform(2 * i + 1))) * Math.cos(2 * Math.PI * uniform(2 * i + 2));
+const {starts} = arrays, {share: common, std} = payload, many = starts.length, noises = normals(payload.T * many);
 const chains = (log, size) => { // log: ln alpha_bar_t for t = 0..T
   const u = Float64Array.from(starts), odds = Math.log(common / (1 - common));
   for (let t = log.length - 1; t > 0; t--) {
