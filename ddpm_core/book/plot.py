@@ -94,6 +94,17 @@ def grid(
     return figure
 
 
+def cloud(ax, points: Tensor, groups: Tensor, reach: float = 3.0) -> None:
+    """Points (N, 2) of the plane on square axes over [-reach, reach], their groups (N,) 0..2 told by colour and shape.
+
+    They are drawn as pixels, since hundreds of marks would be heavy.
+    """
+    for k, (marker, colour) in enumerate(zip("oD^", (BLUE, RED, GREEN), strict=True)):
+        ax.plot(*points[groups == k].T, marker, color=colour, markersize=1.8, markeredgewidth=0, zorder=0.5)
+    ax.set_rasterization_zorder(1)
+    ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect=1)
+
+
 def histogram(samples: Tensor, title: str, ax=None) -> Figure:
     """Numbers (N,) as a histogram, with the standard normal density that the forward process ends in."""
     ax = ax or Figure(figsize=(6, 2.8), layout="tight").add_subplot()

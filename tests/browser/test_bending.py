@@ -126,9 +126,12 @@ def assert_beta_is(page, k, expected):
     )
     assert part(page, k, ".snr").get_attribute("aria-label").endswith(part(page, k, ".even").inner_text())
 
-    picture = bare.pixels(part(page, k, "canvas"))
-    assert abs(picture[:, :, :3].astype(int) - expected["strip"].numpy()).max() <= 1
-    assert (picture[:, :, 3] == 255).all()
+    for sheet in ("strip", "samples"):
+        picture = bare.pixels(part(page, k, f".{sheet}"))
+        assert abs(picture[:, :, :3].astype(int) - expected[sheet].numpy()).max() <= 1
+        assert (picture[:, :, 3] == 255).all()
+    assert abs(number(page, k, ".share") - 100 * expected["share"]) <= 0.5 + 1e-9
+    assert part(page, k, ".share").inner_text() in part(page, k, ".samples").get_attribute("aria-label")
 
 
 def assert_weight_is(page, k, expected):
@@ -179,6 +182,16 @@ def test_a_bent_curve_is_what_python_computes(curve_page, figures, preset):
     assert_beta_is(page, 0, figures.bend.frame(handles(page, 0), preset))
 
 
+def test_a_chain_that_stops_early_draws_the_rare_picture_more_often(curve_page, figures):
+    page = curve_page()
+    before = number(page, 0, ".share")
+    for j in range(6):
+        drag(page, 0, j, 24)  # down to a fifth
+    assert "still shows" in part(page, 0, ".verdict").inner_text()
+    assert number(page, 0, ".share") < before - 5
+    assert_beta_is(page, 0, figures.bend.frame(handles(page, 0)))
+
+
 @pytest.mark.parametrize("key, alpha_bar", [("End", 0), ("Home", (1 - 1e-5) ** T)])
 def test_the_ends_of_the_axis(curve_page, figures, key, alpha_bar):
     page = curve_page()
@@ -187,7 +200,7 @@ def test_the_ends_of_the_axis(curve_page, figures, key, alpha_bar):
     assert handles(page, 0) == pytest.approx([0.999 if key == "End" else 1e-5] * 6)
     assert number(page, 0, ".left") == pytest.approx(alpha_bar, abs=0.01)
     expected = figures.bend.frame([0.999 if key == "End" else 1e-5] * 6)
-    assert abs(bare.pixels(part(page, 0, "canvas"))[:, :, :3].astype(int) - expected["strip"].numpy()).max() <= 1
+    assert abs(bare.pixels(part(page, 0, ".strip"))[:, :, :3].astype(int) - expected["strip"].numpy()).max() <= 1
     assert "still shows 99" in part(page, 0, ".verdict").inner_text() or key == "End"
 
 

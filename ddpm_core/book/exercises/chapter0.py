@@ -25,6 +25,22 @@ def _epochs(epochs: float) -> None:
     expect(epochs, seen / 1797, mistakes, otherwise, within(0.5))
 
 
+def _one_to_twenty(ratio: float) -> None:
+    measured = 0.08  # with the network beside the book; another may be a little off
+    mistakes = {
+        "that is the ratio upside down: one step stands above, twenty below.": 1 / measured,
+        "that is the ratio of the variances; take standard deviations.": measured**2,
+        "if both were alike it would be 1; did both calls of `draw` get their own number of steps?": 1.0,
+    }
+    require(ratio > 0, f"a spread is positive, and so is a ratio of two, but yours is {ratio:.3g}.")
+    near = measured / 2 < ratio < 2 * measured
+    otherwise = (
+        f"pictures of one step should be far more alike than {ratio:.3g} says: is the spread over the six of a digit?"
+    )
+    if not near:
+        expect(ratio, measured, mistakes, otherwise, lambda got, wrong: abs(got / wrong - 1) < 0.3)
+
+
 EXERCISES = {
     "0.1": Exercise(
         "one label a picture: sixteen times the whole number 7, as a tensor. `torch.full` makes copies.",
@@ -33,5 +49,11 @@ EXERCISES = {
     ),
     "0.2": Exercise(
         "one epoch is every picture once; how many pictures did 600 steps of 64 see?", _epochs, read=number
+    ),
+    "0.3": Exercise(
+        "`sampler.draw(model, 60, labels=labels, steps=1, seed=1)` draws; with labels 0 to 9 in turn, every tenth "
+        "picture is of the same digit.",
+        _one_to_twenty,
+        read=number,
     ),
 }

@@ -2,7 +2,9 @@
 
 from operator import eq
 
-from ddpm_core.book.exercises.answers import expect, noise, number, same, tensor, whole
+from torch import Tensor
+
+from ddpm_core.book.exercises.answers import expect, noise, number, same, tensor, whole, within
 from ddpm_core.book.exercises.exercise import Exercise, require
 from ddpm_core.schedule import cosine, from_betas, linear
 
@@ -44,6 +46,25 @@ def _picture_factor(function) -> None:
         expect(got, right, mistakes, f"for a = {a} the variance comes out as {got**2 + a**2:.3f}; it should be 1.")
 
 
+def _kurtosis_of_coins(function) -> None:
+    schedule, got = linear(1000), _three(function(linear(1000)))
+    for t, k in zip((1, 10, 1000), got, strict=True):
+        weight = schedule.beta[1 : t + 1] * schedule.alpha_bar[t] / schedule.alpha_bar[1 : t + 1]  # of each step's coin
+        right = 3 - 2 * (weight.square().sum() / weight.sum() ** 2).item()
+        mistakes = {
+            "that is 3 less: the kurtosis of a normal distribution is 3, the *excess* kurtosis 0.": right - 3,
+            f"at t = {t} that is normal noise; a coin has two values, +1 and -1.": 3.0,
+        }
+        otherwise = f"at t = {t} it should be about {right:.2f}, but yours is {k:.2f}: is mu the mean at that time?"
+        expect(k, right, mistakes, otherwise, within(0.15))
+
+
+def _three(answer: object) -> list[float]:
+    three = isinstance(answer, tuple | list | Tensor) and getattr(answer, "ndim", 1) == 1 and len(answer) == 3
+    require(three, "return three numbers: the kurtosis at t = 1, at 10 and at 1000.")
+    return [number(part) for part in answer]
+
+
 EXERCISES = {
     "1.1": Exercise(
         "`schedule.alpha_bar.sqrt() < 0.5` is a table of True and False; which row is its first True?", _half_life
@@ -53,5 +74,10 @@ EXERCISES = {
     ),
     "1.3": Exercise(
         "picture and noise are independent: the squares of the two factors must add up to 1.", _picture_factor
+    ),
+    "1.4": Exercise(
+        "start from 20,000 copies of 0.6 and walk by Equation 1.1, a coin for each copy at each step; at three of the "
+        "times note the mean of (x - mu)^4, divided by the variance squared.",
+        _kurtosis_of_coins,
     ),
 }

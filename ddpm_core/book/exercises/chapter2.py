@@ -6,8 +6,10 @@ from operator import eq
 
 from torch import Tensor
 
+from ddpm_core.book import examples
 from ddpm_core.book.exercises.answers import expect, number, whole, within
 from ddpm_core.book.exercises.exercise import Exercise, require
+from ddpm_core.book.widgets import two_pictures
 from ddpm_core.schedule import cosine, from_betas, linear, respaced, sigmoid
 
 
@@ -66,9 +68,9 @@ def _steps_needed(function) -> None:
         mean = (beta_1 + beta_T) / 2
         right = -math.log(2 * math.log(2) * bits) / mean
         mistakes = {
-            "that price would be in nats; a bit is ln 2 nats.": -math.log(2 * bits) / mean,
+            "that price would be in nats; a bit is log 2 nats.": -math.log(2 * bits) / mean,
             "a factor of 2 is missing: there is a half in Equation 2.8.": -math.log(math.log(2) * bits) / mean,
-            "ln 2 stands on the wrong side, and a factor of 2 is missing.": -math.log(bits / math.log(2)) / mean,
+            "log 2 stands on the wrong side, and a factor of 2 is missing.": -math.log(bits / math.log(2)) / mean,
             "half of what it should be: the betas add up to T times their *mean*.": right / 2,
             "twice what it should be: the betas add up to T times their *mean*.": right * 2,
         }
@@ -90,6 +92,26 @@ def _search(bits: float, beta_1: float, beta_T: float) -> int:
     return low
 
 
+def _share_at(function) -> None:
+    for contrast in (1.0, 0.25):
+        got = number(function(contrast))
+        require(0 <= got <= 1, f"a share lies between 0 and 1, but yours is {got:.4g}.")
+        size = contrast * examples.digit().double().norm().item()
+        right = (two_pictures.drawn(linear(200), size) > 0).double().mean().item()
+        as_in_data = "that is the share in the data: is the chain the one that stops early, schedule.linear(200)?"
+        same_as_before = "that is the share at full contrast: do both means of the mixture take the factor?"
+        mistakes = {
+            "that is the share of the negatives; count the zeros.": 1 - right,
+            as_in_data: 0.8,
+            same_as_before: (two_pictures.drawn(linear(200), size / contrast) > 0).double().mean().item(),
+        }
+        otherwise = (
+            f"at a contrast of {contrast:g} about {right:.2f} of the pictures are zeros, but yours is {got:.2f}."
+        )
+        if not abs(got - right) < 0.05:
+            expect(got, right, mistakes, otherwise, within(0.05))
+
+
 EXERCISES = {
     "2.1": Exercise("write f(t) as a function of its own first; alpha_bar is f(t) divided by f(0).", _cosine),
     "2.2": Exercise(
@@ -97,8 +119,13 @@ EXERCISES = {
         _time_at,
     ),
     "2.3": Exercise(
-        "with a mean square of 1, Equation 2.8 is -ln(1 - alpha_bar_T) / (2 ln 2); replace the logarithm by its first "
-        "term, then put the alpha_bar_T that you find into Equation 2.2.",
+        "with a mean square of 1, Equation 2.8 is -log(1 - alpha_bar_T) / (2 log 2); replace the logarithm by its "
+        "first term, then put the alpha_bar_T that you find into Equation 2.2.",
         _steps_needed,
+    ),
+    "2.4": Exercise(
+        "build the world anew, its means times `contrast`, and draw from it as the experiment did, from pure noise; "
+        "a picture is a zero where its product with the zero is positive.",
+        _share_at,
     ),
 }

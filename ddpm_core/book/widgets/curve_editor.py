@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ddpm_core.book.widgets import two_pictures
 from ddpm_core.book.widgets.figure import MARKS, InteractiveFigure, encode_array, image_and_noise
 from ddpm_core.data.transforms import to_uint8
 from ddpm_core.diffusion.elbo import FORGOTTEN, L_T, bits_per_dim
@@ -26,12 +27,16 @@ STRETCHES = 10  # of equal length, for the shares of the loss
 BETA_LOW, BETA_HIGH = 1e-5, 0.999  # the ends of beta's axis; the upper one is where cosine and sigmoid are cut off
 LEAST = 1e-9  # of the mean: a weight's axis holds no more than this
 SHOWN = 8  # images x_t in the strip
+COLUMNS = 20  # of samples, in two rows
 
 
 def edit_schedule(
     schedule: Schedule, x0: Tensor, eps: Tensor, *, label: str, presets: Mapping[str, Schedule] | None = None
 ) -> InteractiveFigure:
     """Bend beta_t; its log-SNR, eight images x_t, alpha_bar_T and the price L_T of what is left of this image follow.
+
+    So do 400 samples of a world in which four pictures in five are this image and the fifth is its negative
+    (`two_pictures`): they are drawn by ancestral sampling from N(0, I), and show what a wrong start does to shares.
 
     x0 (1, C, H, W) float in [-1, 1] with C = 1 or 3, kept to 1/255; eps like it, kept to 2/127, cut off at 4.
     presets: schedules with as many steps, by the names on their buttons; without any, linear and cosine. The figure
@@ -40,7 +45,8 @@ def edit_schedule(
 
     `.frame("cosine")` is the same in Python for a preset, `.frame(handles, "cosine")` for one that is bent: handles
     are the six betas at `handle_times(T)`, and the preset is by default the one that the figure begins with. It gives
-    beta, alpha_bar and log_snr (T+1,), L_T_bits per dimension and the strip (H, 8 W, C) uint8.
+    beta, alpha_bar and log_snr (T+1,), L_T_bits per dimension, the strip (H, 8 W, C) uint8, the samples (2 H, 20 W, C)
+    uint8, and the share of all samples that are the image.
     [Ho 2020, Eq. 4; chapter 1, Eq. 1.10; chapter 2, Eq. 2.8]
     """
     T = _enough(schedule.T)
@@ -66,31 +72,42 @@ def edit_schedule(
     (_, C, H, W), shown = x0.shape, [round(k * T / (SHOWN - 1)) for k in range(SHOWN)]
     x0, sent_x0 = encode_array(x0, torch.uint8, step=1 / 127.5, zero=-1)
     eps, sent_eps = encode_array(eps, torch.int8, step=4 / 127)
+    size = x0.norm().item()
     payload |= {"shown": shown, "shape": [C, H, W], "forgotten": FORGOTTEN}
-    payload["arrays"] |= {"x0": sent_x0, "eps": sent_eps}
+    payload |= {"share": two_pictures.SHARE, "std": two_pictures.STD, "columns": COLUMNS}
+    starts = encode_array(two_pictures.starts(), torch.float32)[1]
+    payload["arrays"] |= {"x0": sent_x0, "eps": sent_eps, "starts": starts}
 
     def frame(*position) -> dict:
         now = from_betas(bent(*position))
         x_t = q_sample(now, x0.expand(SHOWN, -1, -1, -1), torch.tensor(shown), eps.expand(SHOWN, -1, -1, -1))
+        u = two_pictures.drawn(now, size)
+        rows = (u[: 2 * COLUMNS].reshape(2, COLUMNS, 1, 1, 1) * x0 / size).permute(0, 3, 1, 4, 2)
         return {
             "beta": now.beta,
             "alpha_bar": now.alpha_bar,
             "log_snr": now.snr.log(),
             "L_T_bits": bits_per_dim(L_T(now, x0), x0).item(),
             "strip": to_uint8(x_t).permute(2, 0, 3, 1).reshape(H, SHOWN * W, C),
+            "samples": to_uint8(rows).reshape(2 * H, COLUMNS * W, C),
+            "share": (u > 0).double().mean().item(),
         }
 
     body = f"""{_bench(curves, "β<sub>t</sub>, the variance that step t adds", "beta over t")}
-<p class="title">log-SNR, ln(ᾱ<sub>t</sub> / (1 − ᾱ<sub>t</sub>)): <span class="even"></span></p>
+<p class="title">log-SNR, log(ᾱ<sub>t</sub> / (1 − ᾱ<sub>t</sub>)): <span class="even"></span></p>
 {_plot("snr", 120, MARKS[1][0], '<path class="line"/><circle class="mark" r="5"/>')}
 <p class="title">the image x<sub>t</sub> at eight times</p>
-<canvas role="img" width="{SHOWN * W}" height="{H}" aria-label="the image at t = {", ".join(map(str, shown))}"></canvas>
+<canvas class="strip" role="img" width="{SHOWN * W}" height="{H}" \
+aria-label="the image at t = {", ".join(map(str, shown))}"></canvas>
 <div class="times">{"".join(f"<span>{t}</span>" for t in ["t = 0", *shown[1:]])}</div>
 <output aria-live="off"><span>ᾱ<sub>T</sub> = <b class="left"></b></span>
 <span>amplitude left √ᾱ<sub>T</sub> = <b class="amplitude"></b></span>
 <span>L<sub>T</sub> = <b class="price"></b> bits per dimension</span></output>
-<p class="verdict" aria-live="polite"></p>"""
-    return InteractiveFigure("curve", label, payload, body, ["bend", "curve"], frame)
+<p class="verdict" aria-live="polite"></p>
+<p class="title">samples drawn from pure noise: <b class="share"></b> show the image, in the data
+{two_pictures.SHARE:.0%} <span>(the others its negative; {2 * COLUMNS} of {two_pictures.CHAINS})</span></p>
+<canvas class="samples" role="img" width="{COLUMNS * W}" height="{2 * H}"></canvas>"""
+    return InteractiveFigure("curve", label, payload, body, ["normals", "chains", "bend", "curve"], frame)
 
 
 def edit_weighting(

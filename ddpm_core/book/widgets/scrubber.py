@@ -86,7 +86,9 @@ def scrub_points(schedule: Schedule, x0: Tensor, eps: Tensor, *, label: str, col
     x_t, arrays = _mixture(schedule, *packed)
     arrays["groups"] = encode_array(groups, torch.uint8)[1]
     payload = {"marks": MARKS, "arrays": arrays}
-    return Scrubber(label, payload, _AXES.replace("COUNT", str(len(x0))), x_t, ["mix", "points"], _all(schedule))
+    return Scrubber(
+        label, payload, _AXES.replace("COUNT", str(len(x0))), x_t, ["mix", "marks", "points"], _all(schedule)
+    )
 
 
 def scrub_frames(

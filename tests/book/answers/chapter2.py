@@ -4,6 +4,10 @@ import math
 
 import torch
 
+from ddpm_core import schedule
+from ddpm_core.book import examples
+from ddpm_core.book.widgets import two_pictures
+
 TWO_LN_2 = 2 * math.log(2)
 
 
@@ -30,10 +34,17 @@ def in_single_precision(t, T, s):
     return f[1] / f[0]
 
 
+def share(contrast, make=schedule.linear, zeros=True):
+    """By chains of one number, along the picture."""
+    along = two_pictures.drawn(make(200), contrast * examples.digit().double().norm().item())
+    return ((along > 0) == zeros).double().mean().item()
+
+
 RIGHT = {
     "2.1": [in_single_precision],
     "2.2": [lambda schedule, x: torch.argmin((schedule.snr.log() - x).abs())],
     "2.3": [lambda *a: math.ceil(steps(*a))],
+    "2.4": [share],
 }
 
 WRONG = {
@@ -64,5 +75,12 @@ WRONG = {
         (lambda *a: steps(*a, mean=1.0), "half of"),
         (lambda *a: steps(*a, mean=0.25), "twice"),
         (lambda *a: 651, "a search finds 879"),
+    ],
+    "2.4": [
+        (lambda contrast: share(contrast, zeros=False), "share of the negatives"),
+        (lambda contrast: share(contrast, make=schedule.cosine), "the share in the data"),
+        (lambda contrast: share(1.0), "full contrast"),
+        (lambda contrast: 400 * share(contrast), "between 0 and 1"),
+        (lambda contrast: 0.5, "about 0.6"),
     ],
 }

@@ -1,5 +1,5 @@
 // A slider for t and a play button; paint(t), from the scripts before, draws what a figure shows at t.
-// The slider counts the times, which need not be evenly spaced: it stands at k where t = times[k].
+// It opens at payload.opens, or at its first time. The slider counts the times, which need not be evenly spaced: it stands at k where t = times[k].
 const {T, times, caption = "t = {t} of {T}"} = payload, slider = find("input"), button = find("button"), first = Number(slider.min), last = Number(slider.max);
 const canvases = root.querySelectorAll("canvas"), about = Array.from(canvases, canvas => canvas.ariaLabel);
 const show = k => {
@@ -33,5 +33,5 @@ const play = () => { // five seconds from end to end; ten slow steps for a reade
 };
 button.onclick = () => coming ? stop() : play();
 slider.oninput = () => { stop(); show(Number(slider.value)); };
-show(first);
+show(payload.opens ?? first);
 face();
