@@ -33,5 +33,5 @@ const play = () => { // five seconds from end to end; ten slow steps for a reade
 };
 button.onclick = () => coming ? stop() : play();
 slider.oninput = () => { stop(); show(Number(slider.value)); };
-show(first);
+show(payload.start ?? first);
 face();
