@@ -78,7 +78,7 @@ def _attend(function) -> None:
 
 def _cut_skips(factor: float) -> None:
     mistakes = {
-        "that is the network that was trained without skips; here they are cut from one that was trained with them.": 1.07,
+        "that network was trained without skips; here they are cut from one that was trained with them.": 1.07,
         "upside down: the error without the skips, over the error with them.": 1 / 5.57,
         "that is the ratio of the roots; the mean squared errors were asked for.": 5.57**0.5,
     }

@@ -86,7 +86,7 @@ WRONG = {
         (lambda q, k, v: v, "that is not 7.8"),
     ],
     "7.4": [
-        (1.07, "trained without skips"),
+        (1.07, "was trained without skips"),
         (0.18, "upside down"),
         (2.36, "the ratio of the roots"),
         (9.0, "cut both skips"),
