@@ -81,6 +81,15 @@ def test_stall(tiny, tmp_path):
     assert (tmp_path / "stall.png").is_file()
 
 
+def test_three_weights(tiny, tmp_path):
+    small = dict(looks=(1, 2), report_every=1, channels=(8, 8), shown=2, **DIGITS)
+    found = tiny("ch06.three_weights", "--seed", "1", "--steps", "2", **small)
+    assert list(found["runs"]) == ["L", "L_simple", "min-SNR"] and (found["looks"], found["seed"]) == ([1, 2], 1)
+    first = {name: run["loss"][0][1] for name, run in found["runs"].items()}
+    assert all(len(run["loss"]) == 2 == len(run["frechet"]) for run in found["runs"].values())
+    assert len(set(first.values())) == 3 and (tmp_path / "three_weights.png").is_file()
+
+
 def test_ablations(tiny, tmp_path):
     run = partial(tiny, "ch07.ablations", "--seeds", "0", rows=("whole", "no skips"), steps=2, **DIGITS)
     found = run()

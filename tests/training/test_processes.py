@@ -136,7 +136,7 @@ def launched(launcher, *command):
     ids=["accelerate launch", "torchrun"],
 )
 def test_two_processes_train_the_model_of_one(launcher, tmp_path, pictures, capsys):
-    """By the command line, as chapter 8 says. (--multi_gpu is its word for "several": with --cpu it starts a single
+    """By the command line, as on the page of engineering. (--multi_gpu is its word for "several": --cpu starts a single
     process, whatever number stands beside it.) In float32 the halves of a batch are summed in another order, an error
     of 1e-7 in a gradient. Adam divides by the gradient's size, so a weight whose true gradient is 0 (a bias that the
     next norm takes away) moves by rounding alone, at most by the learning rate: 4.5e-4 in five steps of warm-up. 1e-5

@@ -4,7 +4,7 @@ from itertools import product
 
 import torch
 
-from ddpm_core.book.exercises.answers import expect, noise, number, same, tensor
+from ddpm_core.book.exercises.answers import expect, noise, number, same, tensor, within
 from ddpm_core.book.exercises.exercise import Exercise, require
 from ddpm_core.diffusion.gaussian import q_sample
 from ddpm_core.diffusion.loss import vlb
@@ -84,6 +84,24 @@ def _floor_of_noise(function) -> None:
         expect(got, right, mistakes, otherwise)
 
 
+def _perfect_loss(loss: float) -> None:
+    def floor(std: float, schedule=linear) -> float:
+        world, s = isotropic([0.3, 0.7], [[-1.0], [0.8]], std=std), schedule(1000)
+        return (s.snr[1:] * world.mmse(s, torch.arange(1, 1001))).mean().item()
+
+    blurred, t = isotropic([0.3, 0.7], [[-1.0], [0.8]], std=0.7), torch.arange(1, 1001)
+    mistakes = {
+        "that is the old world's; make a new mixture with std=0.7.": floor(0.35),
+        "that is the floor under the cosine schedule; the linear one was asked for.": floor(0.7, cosine),
+        "that is the error of the picture; of the noise it is SNR_t times as much, at each t.": (
+            blurred.mmse(linear(1000), t).mean().item()
+        ),
+        "std is the standard deviation: 0.7, not its square.": floor(0.49),
+    }
+    otherwise = f"the mean over t = 1..1000 of SNR_t times the mmse is not {loss:.3g}."
+    expect(loss, floor(0.7), mistakes, otherwise, within(0.002))
+
+
 EXERCISES = {
     "6.1": Exercise(
         "make x_t with `gaussian.q_sample`, ask the network for the noise in it, and square what it gets wrong.",
@@ -96,5 +114,10 @@ EXERCISES = {
     "6.3": Exercise(
         "a is eps and b is x_t. x_0 and eps are independent: what is Var[x_t], and what is Cov[eps, x_t]?",
         _floor_of_noise,
+    ),
+    "6.4": Exercise(
+        "make the mixture with std=0.7; its floor at t is SNR_t times `mmse`, and L_simple is the mean over t.",
+        _perfect_loss,
+        read=number,
     ),
 }

@@ -76,6 +76,16 @@ def _attend(function) -> None:
     expect(got, weights @ v, mistakes, otherwise)
 
 
+def _cut_skips(factor: float) -> None:
+    mistakes = {
+        "that network was trained without skips; here they are cut from one that was trained with them.": 1.07,
+        "upside down: the error without the skips, over the error with them.": 1 / 5.57,
+        "that is the ratio of the roots; the mean squared errors were asked for.": 5.57**0.5,
+    }
+    otherwise = f"the error rises more than twofold, but not {factor:.3g} times; cut both skips, at t = 200."
+    expect(factor, 5.57, mistakes, otherwise, lambda got, right: abs(got / right - 1) < 0.12)
+
+
 EXERCISES = {
     "7.1": Exercise(
         "a norm has two weights a channel, a convolution is 7.5, a linear layer from a to b numbers has a b + b.",
@@ -88,5 +98,10 @@ EXERCISES = {
     "7.3": Exercise(
         "`k.transpose(1, 2)` is K^T for each example of the batch, and `@` multiplies matrices.",
         _attend,
+    ),
+    "7.4": Exercise(
+        "in your copy of `walk` the line of the way up becomes torch.cat([h, 0 * skips.pop()], dim=1).",
+        _cut_skips,
+        read=number,
     ),
 }

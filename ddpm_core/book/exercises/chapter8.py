@@ -1,4 +1,6 @@
-"""The exercises of chapter 8, training."""
+"""The exercises of chapter 8, training, and of the page of engineering."""
+
+import math
 
 import torch
 from torch import Tensor
@@ -118,21 +120,57 @@ def _joined(gradients: list[Tensor]) -> Tensor:
     return torch.cat([g.flatten().double() for g in gradients])
 
 
+def _longer_memory(factor: float) -> None:
+    require(math.isfinite(factor), "it arrives, but later than 4,000 steps: give the function more, steps=10_000.")
+    mistakes = {
+        "that is the factor for b2 = 0.99; the new memory is b2 = 0.999.": 2127 / 1432,
+        "that one was cut; leave the bad batch as it is.": 1497 / 1422,
+        "the memory is ten times as long, but the steps recover on the way; run it.": 10.0,
+        "upside down: the steps with the bad batch, over those without.": 1422 / 5908,
+    }
+    otherwise = f"with one bad batch it takes several times as many steps, but not {factor:.3g} times."
+    expect(factor, 5908 / 1422, mistakes, otherwise, lambda got, right: abs(got / right - 1) < 0.15)
+
+
+def _largest_scale(function) -> None:
+    for size, k in ((3e-4, 27), (1.0, 15), (500.0, 7), (0.4, 17)):
+        gradient = torch.tensor([1e-9, -size, 0.3 * size, 0.0])
+        got = number(function(gradient.clone()))
+        mistakes = {
+            "with that scale one of them becomes infinite in float16; look at (gradient * c).half().": 2.0 ** (k + 1),
+            "that one is safe, but so is twice as much.": 2.0 ** (k - 1),
+            "that is the exponent; give back the power of two itself.": float(k),
+            "that is float16's largest number over the largest gradient; a power of two was asked for.": 65504 / size,
+            "that is where the trainer begins, whatever the gradients are.": 2.0**16,
+        }
+        otherwise = f"for gradients of at most {size:g} yours is {got:g} and should be 2^{k}."
+        expect(got, 2.0**k, mistakes, otherwise)
+
+
 EXERCISES = {
     "8.1": Exercise(
         "start with a copy of the first value; each further one, with k = 1, 2, ..., goes through one line of 8.4.",
         _moving_average,
     ),
     "8.2": Exercise(
-        "`batch.split(most)` gives the parts. A mean of means is the mean if each counts by its rows.",
-        _in_parts,
-    ),
-    "8.3": Exercise(
         "find the length of all tensors together first; then one factor, never above 1, goes on each of them.",
         _cut,
     ),
-    "8.4": Exercise(
+    "8.3": Exercise(
         "`torch.linalg.svd(G, full_matrices=False)` gives U, S and V transposed; 8.9 needs two of them.",
         _steepest,
+    ),
+    "8.4": Exercise(
+        "run `steps_to_one` twice with cut=False and b2=0.999: as it is, and with bad=-0.1. Divide.",
+        _longer_memory,
+        read=number,
+    ),
+    "8.5": Exercise(
+        "`batch.split(most)` gives the parts. A mean of means is the mean if each counts by its rows.",
+        _in_parts,
+    ),
+    "8.6": Exercise(
+        "float16 ends at 65,504: `.half()` makes a larger number infinite, and `.isinf()` sees it.",
+        _largest_scale,
     ),
 }

@@ -16,8 +16,10 @@ from ddpm_core.book.widgets.opening import film, opening
 from ddpm_core.book.widgets.progressive import scrub_rate
 from ddpm_core.book.widgets.rotation import turn_axes
 from ddpm_core.book.widgets.scrubber import live_forward, scrub, scrub_frames, scrub_points, scrub_predictions
+from ddpm_core.book.widgets.training import scrub_training
 from ddpm_core.book.widgets.trajectory import scrub_rows
 from ddpm_core.book.widgets.unet_builder import build_unet
+<<<<<<< HEAD
 from ddpm_core.book.widgets.walking import walk_and_jump
 
 __all__ = [
@@ -25,4 +27,13 @@ __all__ = [
     "guess_digit", "live_caption", "live_forward", "morph_bound", "open_gap", "opening", "posterior",
     "scrub", "scrub_frames", "scrub_points", "scrub_predictions", "scrub_rate", "scrub_rows",
     "shared_latents", "turn_axes", "vector_field", "view_nearest", "walk_and_jump",
+=======
+from ddpm_core.book.widgets.unet_walk import Piece, walk_unet
+
+__all__ = [
+    "Piece", "accuse", "build_unet", "compare", "derivation", "derivation_line", "edit_schedule", "edit_weighting",
+    "film", "live_caption", "live_forward", "opening", "posterior", "scrub", "scrub_frames", "scrub_points",
+    "scrub_predictions", "scrub_rate", "scrub_rows", "scrub_training", "shared_latents", "vector_field",
+    "view_nearest", "walk_unet",
+>>>>>>> lc
 ]  # fmt: skip

@@ -25,7 +25,8 @@ class Scrubber(InteractiveFigure):
     """A figure with a slider for t, a play button and canvases; T is its largest time.
 
     scripts must end in one that defines paint(t); with mix.js among them, the page shows signal and noise as well.
-    A range of times is the slider's own, a list is stepped through; a caption in the payload says what else {t} is.
+    A range of times is the slider's own, a list is stepped through; a caption in the payload says what else {t} is,
+    and a start where the slider stands at first.
     """
 
     def __init__(

@@ -27,6 +27,21 @@ def scrub_rows(
         raise ValueError(f"need rows and different times, but got {list(frames)} and {times}.")
     if "{t}" not in caption:
         raise ValueError(f"need a caption that says {{t}}, but got {caption!r}.")
+    shown = shown_rows(frames, times)
+    _, _, N, C, H, W = shown.shape
+    canvas = f'<canvas class="tiles" role="img" width="{N * W}" height="{H}" style="--cell: calc(100% / {N}) 100%" '
+    stage = "".join(
+        f'<p class="title">{escape(name)}</p>{canvas}aria-label="{N} pictures, {escape(name)}"></canvas>'
+        for name in frames
+    )
+    payload = {"times": times, "shape": [N, C, H, W], "columns": N, "caption": caption}
+    payload["arrays"] = {"frames": encode_array(shown, torch.uint8)[1]}
+    stage = f'<div class="rows" style="width: {N * size}px">{stage}</div>'
+    return Scrubber(label, payload, stage, lambda t: shown[times.index(t)], ["tile", "rows"], times)
+
+
+def shown_rows(frames: Mapping[str, Sequence[Tensor]], times: Sequence[int]) -> Tensor:
+    """Rows of pictures as a page gets them: uint8 (times, rows, N, C, H, W). Raises ValueError unless all are alike."""
     for name, row in frames.items():
         if len(row) != len(times):
             raise ValueError(f"need a frame for each of {len(times)} times, but the row {name!r} has {len(row)}.")
@@ -34,14 +49,4 @@ def scrub_rows(
     shapes = {shade.shape for row in shades for shade in row}
     if len(shapes) != 1 or len(shape := shapes.pop()) != 4 or shape[1] not in (1, 3) or 0 in shape:
         raise ValueError("need frames of one shape (N, C, H, W) with C = 1 or 3 in all rows and at all times.")
-    shown = torch.stack([torch.stack(row) for row in shades], dim=1)  # (times, rows, N, C, H, W)
-    N, _, H, W = shape
-    canvas = f'<canvas class="tiles" role="img" width="{N * W}" height="{H}" style="--cell: calc(100% / {N}) 100%" '
-    stage = "".join(
-        f'<p class="title">{escape(name)}</p>{canvas}aria-label="{N} pictures, {escape(name)}"></canvas>'
-        for name in frames
-    )
-    payload = {"times": times, "shape": list(shape), "columns": N, "caption": caption}
-    payload["arrays"] = {"frames": encode_array(shown, torch.uint8)[1]}
-    stage = f'<div class="rows" style="width: {N * size}px">{stage}</div>'
-    return Scrubber(label, payload, stage, lambda t: shown[times.index(t)], ["tile", "rows"], times)
+    return torch.stack([torch.stack(row) for row in shades], dim=1)

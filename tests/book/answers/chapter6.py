@@ -45,6 +45,7 @@ RIGHT = {
     "6.1": [simple(), by_name],
     "6.2": [weight(lambda snr: snr)],
     "6.3": [floor()],
+    "6.4": [0.2835, 0.285],
 }
 
 WRONG = {
@@ -80,5 +81,12 @@ WRONG = {
         (floor(variance=lambda v: v**2), "square it again"),
         (floor(torch.sqrt), "that is its root"),
         (floor(lambda f: f / 2), "and should be"),
+    ],
+    "6.4": [
+        (0.2264, "the old world's"),
+        (0.5069, "under the cosine schedule"),
+        (0.8303, "the error of the picture"),
+        (0.2547, "not its square"),
+        (0.3, "the mean over t"),
     ],
 }

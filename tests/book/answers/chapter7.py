@@ -43,6 +43,7 @@ RIGHT = {
     "7.1": [count()],
     "7.2": [turned()],
     "7.3": [attend()],
+    "7.4": [5.3, 5.9],
 }
 
 WRONG = {
@@ -83,5 +84,11 @@ WRONG = {
         (attend(mixed="k"), "you mix the keys"),
         (attend(asks=True), "the keys ask the queries"),
         (lambda q, k, v: v, "that is not 7.8"),
+    ],
+    "7.4": [
+        (1.07, "was trained without skips"),
+        (0.18, "upside down"),
+        (2.36, "the ratio of the roots"),
+        (9.0, "cut both skips"),
     ],
 }

@@ -1,5 +1,7 @@
 """Right and wrong answers to the exercises of chapter 8, and what a wrong one is told."""
 
+import math
+
 import torch
 
 
@@ -17,7 +19,7 @@ def average(decay=lambda d, k: min(d, (1 + k) / (10 + k)), first=lambda x: x):
 
 
 def parts(weigh=lambda part, batch, n: len(part) / len(batch), split=lambda batch, most: batch.split(most)):
-    """An answer to 8.2 with the weight of a part or the parts changed."""
+    """An answer to 8.5 with the weight of a part or the parts changed."""
 
     def answer(gradient, batch, most):
         every = list(split(batch, most))
@@ -27,7 +29,7 @@ def parts(weigh=lambda part, batch, n: len(part) / len(batch), split=lambda batc
 
 
 def cut(factor=lambda longest, length: min(1.0, longest / length)):
-    """An answer to 8.3 with another factor."""
+    """An answer to 8.2 with another factor."""
 
     def answer(gradients, longest):
         length = float(torch.cat([g.flatten() for g in gradients]).norm())
@@ -57,7 +59,7 @@ def in_place(gradients, longest):
 
 
 def steepest(change=lambda S: torch.ones_like(S), sign=-1.0):
-    """An answer to 8.4 that makes of the singular values what `change` says."""
+    """An answer to 8.3 that makes of the singular values what `change` says."""
 
     def answer(G, r):
         U, S, Vh = torch.linalg.svd(G, full_matrices=False)
@@ -74,15 +76,27 @@ def by_roots(G, r):
     return step if tall is G else step.T
 
 
+def scale(back=lambda k, largest: 2.0**k):
+    """An answer to 8.6 from the exponent of the largest scale."""
+
+    def answer(gradient):
+        largest = float(gradient.abs().max())
+        return back(math.floor(math.log2(65519 / largest)), largest)
+
+    return answer
+
+
 RIGHT = {
     "8.1": [lambda values, decay: torch.tensor(average()(values, decay), dtype=torch.float64)],
-    "8.2": [parts(split=lambda batch, most: batch.split(1)), in_single_precision],
-    "8.3": [
+    "8.5": [parts(split=lambda batch, most: batch.split(1)), in_single_precision],
+    "8.2": [
         cut(lambda longest, length: min(1.0, longest / (length + 1e-6))),  # as torch does it
         lambda gradients, longest: tuple(cut()(gradients, longest)),
         in_place,
     ],
-    "8.4": [steepest(), by_roots],
+    "8.3": [steepest(), by_roots],
+    "8.4": [4.0, 4.3],
+    "8.6": [scale(), scale(lambda k, largest: torch.tensor(2.0**k))],
 }
 
 WRONG = {
@@ -99,7 +113,7 @@ WRONG = {
         (average(lambda d, k: 0.77), "and should be"),
         (lambda values, decay: values, "and should be"),
     ],
-    "8.2": [
+    "8.5": [
         (lambda gradient, batch, most: batch.mean(0), "never asks for a gradient"),
         (lambda gradient, batch, most: gradient(batch), "at most 4 rows at once"),
         (parts(split=lambda batch, most: [*batch.split(most), batch[:0]]), "no rows at all"),
@@ -110,7 +124,7 @@ WRONG = {
         (parts(weigh=lambda part, batch, n: len(part)), "sum over rows"),
         (parts(weigh=lambda part, batch, n: 0.7 / n), "and should be"),
     ],
-    "8.3": [
+    "8.2": [
         (lambda gradients, longest: gradients[:1], "of the same shape"),
         (cut(lambda longest, length: longest / length), "yours makes it longer"),
         (each_by_itself, "cut each tensor by itself"),
@@ -119,7 +133,7 @@ WRONG = {
         (cut(lambda longest, length: 1.0), "too long"),
         (cut(lambda longest, length: 0.5), "comes out with length"),
     ],
-    "8.4": [
+    "8.3": [
         (lambda G, r: G.T, "a tensor of shape (4, 6)"),
         (steepest(sign=1.0), "that leads uphill"),
         (lambda G, r: steepest()(G, 1.0), "its largest singular value should be r"),
@@ -127,5 +141,21 @@ WRONG = {
         (steepest(lambda S: S / S.norm()), "divided by its length"),
         (lambda G, r: -r * G.sign(), "those are the signs"),
         (steepest(lambda S: S.rsqrt()), "it should go"),
+    ],
+    "8.4": [
+        (math.inf, "give the function more"),
+        (1.5, "factor for b2 = 0.99"),
+        (1.05, "that one was cut"),
+        (10, "recover on the way"),
+        (0.24, "upside down"),
+        (2.5, "several times as many"),
+    ],
+    "8.6": [
+        (scale(lambda k, largest: 2.0 ** (k + 1)), "becomes infinite"),
+        (scale(lambda k, largest: 2.0 ** (k - 1)), "twice as much"),
+        (scale(lambda k, largest: k), "the power of two itself"),
+        (scale(lambda k, largest: 65504 / largest), "a power of two was asked for"),
+        (lambda gradient: 2.0**16, "whatever the gradients are"),
+        (lambda gradient: 3.0, "and should be"),
     ],
 }
