@@ -8,6 +8,7 @@ from ddpm_core.book.widgets.field import vector_field
 from ddpm_core.book.widgets.gallery import compare
 from ddpm_core.book.widgets.gaussians import posterior
 from ddpm_core.book.widgets.latents import shared_latents
+from ddpm_core.book.widgets.leaping import leaps
 from ddpm_core.book.widgets.likeness import view_nearest
 from ddpm_core.book.widgets.opening import film, opening
 from ddpm_core.book.widgets.progressive import scrub_rate
@@ -17,6 +18,6 @@ from ddpm_core.book.widgets.unet_builder import build_unet
 
 __all__ = [
     "accuse", "build_unet", "compare", "derivation", "derivation_line", "edit_schedule", "edit_weighting", "film",
-    "live_caption", "live_forward", "opening", "posterior", "scrub", "scrub_frames", "scrub_points",
+    "leaps", "live_caption", "live_forward", "opening", "posterior", "scrub", "scrub_frames", "scrub_points",
     "scrub_predictions", "scrub_rate", "scrub_rows", "shared_latents", "vector_field", "view_nearest",
 ]  # fmt: skip
