@@ -13,7 +13,7 @@ from ddpm_core.diffusion.mixture import GaussianMixture
 from ddpm_core.diffusion.noise import seeded
 from ddpm_core.schedule import Schedule
 
-CURVES, PIECES = 10, 60  # points whose exact curve is shown, and the straight pieces that it is drawn in
+CURVES, PIECES = 5, 60  # points whose exact curve is shown, and the straight pieces that it is drawn in
 
 
 def leaps(
@@ -22,8 +22,8 @@ def leaps(
 ) -> InteractiveFigure:  # fmt: skip
     """Pure noise on its way to a world whose guess is exact, by DDIM in n leaps with eta from a slider.
 
-    Shown are the points after so many of the leaps, the world behind them, and for ten of the points the leaps so far
-    beside the curve that they cut short. In words: t, and how far all leaps end from the middles of the world's clouds.
+    Shown are the points after so many of the leaps, the world behind them, and for five of the points the leaps so far
+    beside the curve that they cut short. In words: t, and how far they end from the ends of the curves, on average.
     `calls` are the numbers of leaps to choose from, rising; `opens` is the first one shown, all its leaps done.
     `.frame(n, eta, k)` gives the points after k of n leaps, (points, 2) in float64.
     Raises ValueError unless the world is one of round Gaussians of one width in the plane, and for other calls.
@@ -41,10 +41,12 @@ def leaps(
     fresh = torch.randn(calls[-1] - 1, points, 2, generator=seeded(1), dtype=torch.float64)
     fresh, sent = encode_array(fresh, torch.int8, EPS_STEP)
     fine, denoise = timesteps.uniform(schedule, min(10 * PIECES, schedule.T)), world.denoiser(schedule)
-    curves = torch.stack([x for _, x in sampler.ddim(denoise, schedule, start[:CURVES], fine)])[:: len(fine) // PIECES]
+    exact = torch.stack([x for _, x in sampler.ddim(denoise, schedule, start, fine)])
+    curves = torch.cat([exact[: -1 : len(fine) // PIECES], exact[-1:]])[:, :CURVES].transpose(0, 1)
     numbers = {
         "kept": schedule.alpha_bar, "lost": 1 - schedule.alpha_bar, "means": world.means.flatten(),
-        "weights": world.weights, "start": start.flatten(), "curves": curves.transpose(0, 1).flatten(),
+        "weights": world.weights, "start": start.flatten(), "curves": curves.flatten(),
+        "ends": exact[-1].flatten(),
     }  # fmt: skip
     arrays = {name: encode_array(x, torch.float32)[1] for name, x in numbers.items()}
 
@@ -62,7 +64,7 @@ def leaps(
 
 
 _BODY = """<div class="stage" style="width: 420px"><svg class="plot" viewBox="-180 -180 360 360" role="img" \
-aria-label="{points} points on their way from noise to the data; ten of them with their leaps and their curves">
+aria-label="{points} points on their way from noise to the data; five of them with their leaps and their curves">
 <path class="axes" d="M-180 0H180M0-180V180M-120-4v8M-60-4v8M60-4v8M120-4v8M-4-120h8M-4-60h8M-4 60h8M-4 120h8"/>
 <path class="data"/><path class="curves"/><path class="cloud"/><path class="pieces"/></svg></div>
 <div class="controls"><button type="button"><svg viewBox="0 0 24 24"><path/></svg></button>
@@ -72,4 +74,4 @@ aria-label="{points} points on their way from noise to the data; ten of them wit
 <label class="set"><span>fresh noise <i>η</i>: <b class="eta"></b></span>\
 <input type="range" min="0" max="1" step="0.1" value="0" aria-label="fresh noise eta"></label>
 <output aria-live="off"><span class="time"></span>\
-<span>all leaps end <b class="far"></b> from the data</span></output>"""
+<span>the leaps end <b class="far"></b> from the curves</span></output>"""

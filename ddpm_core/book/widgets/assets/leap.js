@@ -1,5 +1,5 @@
 // Points that leap from noise to data by DDIM, as often and with as much fresh noise as the sliders say.
-const {stops, curves: CURVES} = payload, {start, fresh, curves} = arrays, N = start.length / 2, UNIT = 60;
+const {stops, curves: CURVES} = payload, {start, fresh, curves, ends} = arrays, N = start.length / 2, UNIT = 60;
 const button = find("button"), [done, calls, eta] = root.querySelectorAll("[type=range]");
 
 const leap = (points, t, s, k) => { // 10.7
@@ -13,18 +13,14 @@ const leap = (points, t, s, k) => { // 10.7
   }
   return next;
 };
-let road, way, far; // the stops, the points at each, and how far they end from the middles of the clouds
+let road, way, far; // the stops, the points at each, and how far they end from the ends of the curves
 const walk = () => {
   road = stops[calls.value];
   way = [start];
   for (let k = 0; k + 1 < road.length; k++) way.push(leap(way[k], road[k], road[k + 1], k));
   const end = way[way.length - 1];
   far = 0;
-  for (let i = 0; i < 2 * N; i += 2) {
-    let least = Infinity;
-    for (let m = 0; m < means.length; m += 2) least = Math.min(least, (end[i] - means[m]) ** 2 + (end[i + 1] - means[m + 1]) ** 2);
-    far += Math.sqrt(least) / N;
-  }
+  for (let i = 0; i < 2 * N; i += 2) far += Math.hypot(end[i] - ends[i], end[i + 1] - ends[i + 1]) / N;
   done.max = road.length - 1;
 };
 const place = (points, i) => `${(UNIT * points[2 * i]).toFixed(1)} ${(-UNIT * points[2 * i + 1]).toFixed(1)}`;
