@@ -51,7 +51,7 @@ def test_points_are_those_of_the_sampler_and_their_distance_is_said(bare_page, f
         assert np.abs(cloud(page) - wanted).max() < 0.02
         assert page.locator(".time").inner_text() == f"after {k} of {n}: t = {round(100 - 100 * k / n)}"
     far = (figure.frame(n, eta, n) - curve_ends(figure)).norm(dim=1).mean().item()
-    assert float(page.locator(".far").inner_text()) == pytest.approx(far, abs=0.006)
+    assert float(page.locator(".miss").inner_text()) == pytest.approx(far, abs=0.006)
     assert page.locator(".eta").inner_text() == f"{eta:.1f}" and page.locator(".calls").inner_text() == f"{n}"
 
 

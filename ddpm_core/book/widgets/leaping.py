@@ -74,4 +74,4 @@ aria-label="{points} points on their way from noise to the data; five of them wi
 <label class="set"><span>fresh noise <i>η</i>: <b class="eta"></b></span>\
 <input type="range" min="0" max="1" step="0.1" value="0" aria-label="fresh noise eta"></label>
 <output aria-live="off"><span class="time"></span>\
-<span>the leaps end <b class="far"></b> from the curves</span></output>"""
+<span>the leaps end <b class="miss"></b> from the curves</span></output>"""

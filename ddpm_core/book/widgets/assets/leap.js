@@ -33,7 +33,7 @@ const show = () => {
   find(".calls").textContent = calls.ariaValueText = `${n}`;
   find(".eta").textContent = Number(eta.value).toFixed(1);
   done.ariaValueText = find(".time").textContent = `after ${k} of ${n}: t = ${road[k]}`;
-  find(".far").textContent = far.toFixed(2);
+  find(".miss").textContent = far.toFixed(2);
 };
 
 let coming = 0; // the leap to come, 0 while nothing plays
