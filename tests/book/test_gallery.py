@@ -54,6 +54,17 @@ def test_there_is_a_slider_for_each_choice_and_its_name_is_escaped():
     assert "<b> &" not in html and "<0..1>" not in html
 
 
+def test_it_opens_where_it_is_told_to():
+    html = figure(opens=(2, 1))._repr_html_()
+    assert re.findall(r'max="(\d)" value="(\d)"', html) == [("2", "2"), ("1", "1")]
+
+
+@pytest.mark.parametrize("opens", [(2,), (3, 0), (0, -1), (0, 0, 0)])
+def test_it_opens_at_positions_that_there_are(opens):
+    with pytest.raises(ValueError, match="need a position to open at for each choice"):
+        figure(opens=opens)
+
+
 def test_it_is_small_stable_and_self_contained():
     shown = figure()
     assert repr(shown) == "InteractiveFigure('ways & <b> \"noise\"')"

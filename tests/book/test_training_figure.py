@@ -44,7 +44,7 @@ def test_the_page_gets_losses_as_shares_of_the_first_and_all_distances():
     read = {name: base64.b64decode(array["data"]) for name, array in sent["arrays"].items()}
     assert np.frombuffer(read["curves"], np.float32) == pytest.approx([1, 0.5, 0.25, 1, 0.5, 0.1])
     assert np.frombuffer(read["distances"], np.float32) == pytest.approx([9, 8, 7, 9, 3, 1.5])
-    assert list(np.frombuffer(read["steps"], np.float32)) == [5, 10, 400] and sent["start"] == 1
+    assert list(np.frombuffer(read["steps"], np.float32)) == [5, 10, 400] and sent["opens"] == 1
     data = np.frombuffer(read["frames"], np.uint8).reshape(3, 2, 4, 1, 8, 6)
     assert (data[2, 0] == to_uint8(FRAMES["L"][2]).numpy()).all()
     assert "<b>&lt;L&gt;</b>" in html and html.count("<canvas") == 2

@@ -46,7 +46,7 @@ def test_a_channel_of_one_value_is_one_grey():
 def test_the_page_gets_means_levels_and_skips():
     html = walk_unet(PIECES, label="Walk", start=4)._repr_html_()
     sent = json.loads(unescape(re.search(r'data-payload="([^"]*)"', html)[1]))
-    assert [piece["skip"] for piece in sent["pieces"]] == [None, None, None, 1] and sent["start"] == 3
+    assert [piece["skip"] for piece in sent["pieces"]] == [None, None, None, 1] and sent["opens"] == 3
     means = np.frombuffer(base64.b64decode(sent["arrays"]["means"]["data"]), np.uint8)
     assert abs(means[64:128].reshape(8, 8) - greys(PIECES[1].output.mean(0)).numpy()).max() <= 1
     assert re.findall(r"grid-area: (\d) / (\d)", html) == [("1", "1"), ("1", "2"), ("2", "3"), ("1", "4")]

@@ -1,8 +1,10 @@
 """The exercises of chapter 10, fewer steps."""
 
-from itertools import product
+from itertools import pairwise, product
 
-from ddpm_core.book.exercises.answers import expect, farthest, noise, number, tensor
+import torch
+
+from ddpm_core.book.exercises.answers import expect, farthest, noise, number, pair, tensor, within
 from ddpm_core.book.exercises.exercise import Exercise
 from ddpm_core.schedule import cosine, linear
 
@@ -75,6 +77,37 @@ def _on_the_line(function) -> None:
         expect(got, right, mistakes, f"{leap} it should give {there:.4f}, not {here:.4f}.")
 
 
+def _factor(eta: float, steps: int = 50, start: int = 500) -> float:
+    """By how much a spread of 0.5 is too large at 0, if x_start was ten percent too wide: leaps are linear here."""
+    schedule, s2 = cosine(1000), 0.25
+    road = [round(start * (1 - k / steps)) for k in range(steps + 1)]
+    V = schedule.alpha_bar * s2 + 1 - schedule.alpha_bar
+    kept, fresh = 1.0, 0.0  # of the variance at the start, and of what was added on the way
+    for t, s in pairwise(road):
+        now, then = schedule.alpha_bar[t].item(), schedule.alpha_bar[s].item()
+        variance = eta**2 * (1 - then) / (1 - now) * (1 - now / then)
+        guess = now**0.5 * s2 / V[t].item()
+        noise = (1 - now**0.5 * guess) / (1 - now) ** 0.5
+        a = then**0.5 * guess + max(0.0, 1 - then - variance) ** 0.5 * noise
+        kept, fresh = a * a * kept, a * a * fresh + variance
+    first = V[start].item()
+    return ((1.21 * first * kept + fresh) / (first * kept + fresh)) ** 0.5
+
+
+def _planted(answer: object) -> None:
+    got = torch.tensor(pair(answer, "the factor with eta = 0", "the one with eta = 1"), dtype=torch.float64)
+    right = torch.tensor([_factor(0.0), _factor(1.0)], dtype=torch.float64)
+    mistakes = {
+        "those are factors of the variance; asked are those of the spread, the standard deviation.": right**2,
+        "the other way round: first eta = 0, then eta = 1.": right.flip(0),
+        "those are the shares by which it is too wide; asked are the factors, 1 and a little.": right - 1,
+        "both walks seem to be without noise: eta=1.0 is an argument of `sampler.ddim`.": right[:1].expand(2),
+        "both walks seem to have noise: with eta = 0 there is none.": right[1:].expand(2),
+        "those are one over the factors: divide the spread with the error by the one without.": 1 / right,
+    }
+    expect(got, right, mistakes, f"10.16 and 9.9 say something else than {got[0]:.3f} and {got[1]:.3f}.", within(0.008))
+
+
 EXERCISES = {
     "10.1": Exercise("10.6 as it stands, with alpha_bar[t] and alpha_bar[s]; all but eta under one root.", _leap_noise),
     "10.2": Exercise("which noise is in x_s, if the picture is x0_hat? Mix the same two again, for time t.", _back_up),
@@ -82,5 +115,10 @@ EXERCISES = {
         "in 10.12 put x0_hat + (lambda - lambda_t) slope; the two integrals are 1 - exp(-h) and h - 1 + exp(-h), both "
         "times exp(lambda_s).",
         _on_the_line,
+    ),
+    "10.4": Exercise(
+        "walk twice from the same numbers, once from 1.1 times them, with the same generator; divide the two spreads.",
+        _planted,
+        read=lambda answer: answer,
     ),
 }

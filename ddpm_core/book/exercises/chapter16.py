@@ -1,11 +1,11 @@
 """The exercises of chapter 16, the club's model revisited."""
 
 import math
-from itertools import product
+from itertools import pairwise, product
 
 import torch
 
-from ddpm_core.book.exercises.answers import expect, farthest, noise, number, tensor
+from ddpm_core.book.exercises.answers import expect, farthest, noise, number, pair, tensor, within
 from ddpm_core.book.exercises.exercise import Exercise
 from ddpm_core.diffusion import flow
 
@@ -59,8 +59,38 @@ def _as_noisy(function) -> None:
         expect(got, right, mistakes, f"at t = {t} of {T} it should be {right:.5f}, but yours is {got:.5f}.")
 
 
+def _walked(angles: list[float]) -> float:
+    """16.9: the product of the cosines of what each stride turns."""
+    return math.prod(math.cos(after - before) for before, after in pairwise(angles))
+
+
+def _other_stops(answer: object) -> None:
+    got = torch.tensor(pair(answer, "the share at s = 0.1", "the one at s = 1"), dtype=torch.float64)
+    equal, line = [math.pi / 2 * t / 16 for t in range(17)], [t / 16 for t in range(17)]
+    pairs = {
+        "right": (_walked(equal), _walked([math.atan(0.1 * math.tan(angle)) for angle in equal])),
+        "line": tuple(_walked([math.atan2(a, (1 - a) * s) for a in line]) for s in (0.1, 1.0)),
+        "same": (_walked(equal), _walked(equal)),
+    }
+    pairs = {name: torch.tensor(shares, dtype=torch.float64) for name, shares in pairs.items()}
+    right = pairs["right"]
+    mistakes = {
+        "those are the shares of the straight line; move its stops first.": pairs["line"],
+        "the other way round: first s = 0.1, then s = 1.": right.flip(0),
+        "the angles are equal at s = 0.1 alone: at s = 1 the same stops have other angles.": pairs["same"],
+        "those are shares of the variance; asked are shares of the deviation.": right**2,
+    }
+    said = f"16.9 says something else than {got[0]:.3f} and {got[1]:.3f}."
+    expect(got, right, mistakes, said, within(0.004))
+
+
 EXERCISES = {
     "16.1": Exercise("16.3 gives the velocity from x_t and the next picture; 16.4 walks it back.", _picture),
     "16.2": Exercise("one factor of 16.8 for each t from T down to 1, multiplied; then divide by s.", _width),
     "16.3": Exercise("the cosine schedule keeps signal cos(u) and noise sin(u), u = share * pi / 2.", _as_noisy),
+    "16.4": Exercise(
+        "equal angles at s = 0.1 are theta_t = pi / 2 * t / 16; which angles do the same stops have at s = 1?",
+        _other_stops,
+        read=lambda answer: answer,
+    ),
 }

@@ -7,10 +7,10 @@ from operator import eq
 import torch
 from torch import Tensor
 
-from ddpm_core.book.exercises.answers import expect, farthest, noise, number, same, tensor
+from ddpm_core.book.exercises.answers import expect, farthest, noise, number, same, tensor, within
 from ddpm_core.book.exercises.exercise import Exercise, require
-from ddpm_core.diffusion import gaussian
-from ddpm_core.schedule import cosine, linear
+from ddpm_core.diffusion import gaussian, timesteps
+from ddpm_core.schedule import cosine, linear, respaced
 
 SCHEDULES = linear(50, 0.01, 0.2), cosine(20)
 TIMES = [(schedule, t) for schedule in SCHEDULES for t in (9, 2, schedule.T)]
@@ -109,6 +109,31 @@ def _half_decided(function) -> None:
         expect(got, right, mistakes, otherwise, eq)
 
 
+def _final_variance(steps: int, width: str = "beta_tilde") -> float:
+    """W_0 of 9.8 over s^2 at s = 0.3, on the linear schedule in so many of its steps."""
+    s2, long = 0.09, linear(1000)
+    walked = respaced(long, timesteps.uniform(long, steps))
+    V, W = walked.alpha_bar * s2 + 1 - walked.alpha_bar, 1.0
+    for t in range(steps, 0, -1):
+        noise = getattr(walked, width)[t].item() if t > 1 else 0.0
+        W = (walked.alpha[t] * (V[t - 1] / V[t]) ** 2).item() * W + noise
+    return W / s2
+
+
+def _in_fifty_steps(got: float) -> None:
+    right, close = _final_variance(50), within(0.005)
+    mistakes = {
+        "that is for a hundred steps; here it is fifty.": _final_variance(100),
+        "that is for a thousand steps; respace the schedule to fifty first.": _final_variance(1000),
+        "that is with the variance beta; here it is beta_tilde.": _final_variance(50, "beta"),
+        "that is the share that is lost; asked is what is left of the true variance.": 1 - right,
+        "that is the final variance itself; divide it by the true one, 0.09.": right * 0.09,
+        "that is a ratio of standard deviations; asked is one of variances.": right**0.5,
+        "with 25 steps it would be that; here it is fifty.": _final_variance(25),
+    }
+    expect(got, right, mistakes, f"a ratio of {got:.3g} is not what 9.8 gives for fifty steps.", close)
+
+
 EXERCISES = {
     "9.1": Exercise(
         "1.12 turns eps into x0_hat; what may be done to a guess? Then gaussian.q_posterior; and mind the last step.",
@@ -119,5 +144,10 @@ EXERCISES = {
     "9.4": Exercise(
         "the fraction of 9.11 for all t at once is a row of numbers that falls; where is it last at least one half?",
         _half_decided,
+    ),
+    "9.5": Exercise(
+        "`final_variance` of the chapter, with a schedule respaced to fifty steps and its beta_tilde, at s2 = 0.09.",
+        _in_fifty_steps,
+        number,
     ),
 }

@@ -10,6 +10,7 @@ from ddpm_core.book.widgets.gaussians import posterior
 from ddpm_core.book.widgets.guessing import guess_digit
 from ddpm_core.book.widgets.jensen import open_gap
 from ddpm_core.book.widgets.latents import shared_latents
+from ddpm_core.book.widgets.leaping import leaps
 from ddpm_core.book.widgets.likeness import view_nearest
 from ddpm_core.book.widgets.morphing import morph_bound
 from ddpm_core.book.widgets.opening import film, opening
@@ -19,21 +20,13 @@ from ddpm_core.book.widgets.scrubber import live_forward, scrub, scrub_frames, s
 from ddpm_core.book.widgets.training import scrub_training
 from ddpm_core.book.widgets.trajectory import scrub_rows
 from ddpm_core.book.widgets.unet_builder import build_unet
-<<<<<<< HEAD
+from ddpm_core.book.widgets.unet_walk import walk_unet, Piece
 from ddpm_core.book.widgets.walking import walk_and_jump
 
 __all__ = [
-    "accuse", "build_unet", "compare", "derivation_line", "edit_schedule", "edit_weighting", "film",
-    "guess_digit", "live_caption", "live_forward", "morph_bound", "open_gap", "opening", "posterior",
-    "scrub", "scrub_frames", "scrub_points", "scrub_predictions", "scrub_rate", "scrub_rows",
-    "shared_latents", "turn_axes", "vector_field", "view_nearest", "walk_and_jump",
-=======
-from ddpm_core.book.widgets.unet_walk import Piece, walk_unet
-
-__all__ = [
-    "Piece", "accuse", "build_unet", "compare", "derivation", "derivation_line", "edit_schedule", "edit_weighting",
-    "film", "live_caption", "live_forward", "opening", "posterior", "scrub", "scrub_frames", "scrub_points",
-    "scrub_predictions", "scrub_rate", "scrub_rows", "scrub_training", "shared_latents", "vector_field",
-    "view_nearest", "walk_unet",
->>>>>>> lc
+    "Piece", "accuse", "build_unet", "compare", "derivation_line", "edit_schedule", "edit_weighting",
+    "film", "guess_digit", "leaps", "live_caption", "live_forward", "morph_bound", "open_gap", "opening",
+    "posterior", "scrub", "scrub_frames", "scrub_points", "scrub_predictions", "scrub_rate", "scrub_rows",
+    "scrub_training", "shared_latents", "turn_axes", "vector_field", "view_nearest", "walk_and_jump",
+    "walk_unet",
 ]  # fmt: skip

@@ -40,7 +40,7 @@ def vector_field(
     payload = {"T": schedule.T, "std": variance**0.5, "opens": opens, "arrays": arrays}
     body = _BODY.replace("COUNT", str(points)).replace("LAST", str(schedule.T))
     return InteractiveFigure(
-        "field", label, payload, body, ["field"], lambda t, reading: _arrows(schedule, world, t, reading)
+        "field", label, payload, body, ["mixture", "field"], lambda t, reading: _arrows(schedule, world, t, reading)
     )
 
 

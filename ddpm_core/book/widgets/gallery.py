@@ -16,6 +16,7 @@ def compare(
     *,
     label: str,
     note: Callable[..., str] | None = None,
+    opens: Sequence[int] | None = None,
     columns: int = 8,
     size: int = 64,
 ) -> InteractiveFigure:
@@ -24,6 +25,7 @@ def compare(
     choices: name -> its positions in words, such as {"network calls": ["5", "20"], "eta": ["0", "1"]}
     pictures: one axis for each of them, then the sheet: (2, 2, N, C, H, W), uint8, or float on the scale of [-1, 1]
     note: what is said below a sheet, in plain text, from the positions' numbers: note(0, 1)
+    opens: the positions shown first, one number a choice; by default 0 for each
     An image is `size` pixels wide on the page.
 
     `.frame(0, 1)` gives the pictures (N, C, H, W) uint8 at these positions. Raises ValueError for other shapes.
@@ -31,6 +33,9 @@ def compare(
     lengths = tuple(len(positions) for positions in choices.values())
     if not lengths or min(lengths) < 2:
         raise ValueError(f"need at least one choice, each with two positions or more, but got {dict(choices)}.")
+    first = tuple(opens or (0,) * len(lengths))
+    if len(first) != len(lengths) or not all(k in range(n) for k, n in zip(first, lengths, strict=True)):
+        raise ValueError(f"need a position to open at for each choice, below {lengths}, but got {first}.")
     N, C, H, W = _sheet(pictures, lengths)
     if columns < 1 or size < 1:
         raise ValueError(f"need columns and size of at least 1, but they are {columns} and {size}.")
@@ -43,7 +48,9 @@ def compare(
         "notes": [note(*place) for place in product(*map(range, lengths))] if note else [],
         "arrays": {"pictures": encode_array(shades, torch.uint8)[1]},
     }
-    sliders = "".join(_SLIDER.format(escape(name), last - 1) for name, last in zip(choices, lengths, strict=True))
+    sliders = "".join(
+        _SLIDER.format(escape(name), n - 1, k) for name, n, k in zip(choices, lengths, first, strict=True)
+    )
     body = f"""{sliders}<div class="stage" style="width: {columns * size}px">
 <canvas role="img" width="{columns * W}" height="{rows * H}" aria-label="{N} pictures" \
 style="--cell: calc(100% / {columns}) calc(100% / {rows})"></canvas></div>
@@ -63,4 +70,4 @@ def _sheet(pictures: Tensor, lengths: tuple[int, ...]) -> tuple[int, ...]:
 
 
 _SLIDER = """<label class="set"><span>{0}: <b></b></span>\
-<input type="range" aria-label="{0}" min="0" max="{1}" value="0"></label>"""
+<input type="range" aria-label="{0}" min="0" max="{1}" value="{2}"></label>"""

@@ -44,6 +44,7 @@ RIGHT = {
     "10.1": [noise(lambda now, then, eta: float(eta * full(now, then)))],
     "10.2": [up(lambda then, now, x_s, x0, eps: now.sqrt() * (x0 + ((1 - now) / now).sqrt() * eps))],
     "10.3": [line(lambda a, h, b, x, y: a * (x - (x - y) / b + h * (x - y) / b - (-h).exp() * (x - (x - y) / b)))],
+    "10.4": [(1.1, 1.021), [1.1, 1.02]],
 }
 
 WRONG = {
@@ -78,5 +79,15 @@ WRONG = {
         (line(lambda a, h, b, x, y: a * (flat(h) * x + sloped(h) * (x - y) / h)), "you divided by h"),
         (line(lambda a, h, b, x, y: a * flat(h) * x + sloped(h) * (x - y) / b), "multiplied by sqrt"),
         (line(lambda a, h, b, x, y: a * (x + sloped(h) * (x - y) / b)), "it should give"),
+    ],
+    "10.4": [
+        ((1.21, 1.042), "factors of the variance"),
+        ((1.02, 1.1), "the other way round"),
+        ((0.1, 0.02), "the shares by which"),
+        ((1.1, 1.1), "without noise"),
+        ((1.02, 1.02), "seem to have noise"),
+        ((0.909, 0.98), "one over the factors"),
+        ((1.3, 1.2), "say something else than 1.300 and 1.200"),
+        (1.1, "return two values"),
     ],
 }

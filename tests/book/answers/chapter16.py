@@ -24,6 +24,7 @@ RIGHT = {
     "16.1": [lambda x, following, t, T: x - t * (x - following)],
     "16.2": [width()],
     "16.3": [as_noisy],
+    "16.4": [(0.926, 0.663), [0.9257, 0.663]],
 }
 
 WRONG = {
@@ -50,5 +51,13 @@ WRONG = {
         (lambda t, T: math.atan2(t, T - t), "divide by pi / 2"),
         (lambda t, T: math.atan2(t**2, (T - t) ** 2) * 2 / math.pi, "not their squares"),
         (lambda t, T: (t / T) ** 0.5, "it should be"),
+    ],
+    "16.4": [
+        ((0.750, 0.923), "move its stops first"),
+        ((0.663, 0.926), "the other way round"),
+        ((0.926, 0.926), "the same stops have other angles"),
+        ((0.857, 0.440), "shares of the variance"),
+        ((0.9, 0.8), "something else than 0.900 and 0.800"),
+        (0.926, "return two values"),
     ],
 }

@@ -83,6 +83,7 @@ RIGHT = {
     "9.2": [lambda s, t, s2: float(width(lambda beta, alpha, before, now: beta * before / now)(s, t, s2))],
     "9.3": [between(), between(of_noises=scaled_line), between(of_noises=with_a_tensor)],
     "9.4": [half(), lambda s, s2: max(t for t in range(s.T + 1) if s.snr[t] * s2 >= 1)],
+    "9.5": [0.71, torch.tensor(0.7108)],
 }
 
 WRONG = {
@@ -127,5 +128,15 @@ WRONG = {
         (lambda s, s2: half()(s, 1.0), "for s2 = 1 only"),
         (lambda s, s2: half()(s, s2**0.5), "s2 is the variance already"),
         (half(5), "it should be"),
+    ],
+    "9.5": [
+        (0.822, "for a hundred steps"),
+        (0.975, "for a thousand steps"),
+        (1.092, "it is beta_tilde"),
+        (0.289, "what is left of the true variance"),
+        (0.064, "divide it by the true one"),
+        (0.843, "a ratio of standard deviations"),
+        (0.565, "with 25 steps"),
+        (0.64, "not what 9.8 gives"),
     ],
 }

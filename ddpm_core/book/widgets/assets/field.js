@@ -1,26 +1,10 @@
-// One field in three readings, and points that it moves. What x_t tells of x_0, the mean over a mixture of round
-// Gaussians of one width, says all of it; a step is DDIM's, with as much fresh noise as the slider says.
-const {T, std, opens} = payload, {kept, lost, means, weights, start} = arrays; // kept = alpha_bar, lost = 1 - alpha_bar
-const K = weights.length, N = start.length / 2, SIDE = 13, CELL = 27, UNIT = 60;
+// One field in three readings, and points that it moves. What x_t tells of x_0 says all of it (mixture.js); a step is
+// DDIM's, with as much fresh noise as the slider says.
+const {T, opens} = payload, {start} = arrays;
+const N = start.length / 2, SIDE = 13, CELL = 27, UNIT = 60;
 const button = find("button"), [time, fresh] = root.querySelectorAll("[type=range]"), radios = root.querySelectorAll("[type=radio]");
 let points = Float64Array.from(start), t = T;
 
-const gaps = new Float64Array(K);
-const guess = (x, y, t) => { // E[x_0 | x_t]
-  const variance = kept[t] * std ** 2 + lost[t], root = Math.sqrt(kept[t]), gain = root * std ** 2 / variance;
-  let least = Infinity, total = 0, mx = 0, my = 0;
-  for (let k = 0; k < K; k++) {
-    gaps[k] = (x - root * means[2 * k]) ** 2 + (y - root * means[2 * k + 1]) ** 2;
-    least = Math.min(least, gaps[k]);
-  }
-  for (let k = 0; k < K; k++) {
-    const share = weights[k] * Math.exp((least - gaps[k]) / (2 * variance));
-    total += share; mx += share * means[2 * k]; my += share * means[2 * k + 1];
-  }
-  mx /= total; my /= total;
-  return [mx + gain * (x - root * mx), my + gain * (y - root * my)];
-};
-const eps = (x, x0, t) => (x - Math.sqrt(kept[t]) * x0) / Math.sqrt(lost[t]);
 const score = (x, x0, t) => -eps(x, x0, t) / Math.sqrt(lost[t]);
 const READINGS = {noise: eps, score, velocity: (x, x0, t) => (x + score(x, x0, t)) / 2};
 
