@@ -1,13 +1,12 @@
 """The weights that were published with the paper, as the Hub keeps them: "google/ddpm-cifar10-32" and its like.
 
 config.json                            what the network looks like, in the words of the library diffusers
-diffusion_pytorch_model.safetensors    its weights, or .bin, an older format
+diffusion_pytorch_model.safetensors    its weights; the older .bin is a pickle, which may run code, and is refused
 scheduler_config.json                  the schedule; where there is none, the paper's own
 In folders that a pipeline of diffusers has saved, these lie in unet/ and scheduler/.
 """
 
 import json
-import pickle
 from pathlib import Path
 
 import torch
@@ -23,7 +22,7 @@ from ddpm_core.storage.hub import Absent, first_file
 
 NAME = "google/ddpm-cifar10-32"
 CONFIG, SCHEDULE = "config.json", "scheduler_config.json"
-WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
+WEIGHTS, PICKLED = "diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin"
 
 # What makes a UNet2DModel of diffusers the paper's network. The first six must be said, since by default the library
 # does otherwise; the others only must not be said otherwise.
@@ -46,11 +45,13 @@ def load_diffusers(name_or_path: str | Path = NAME) -> Model:
     and no other. Raises CheckpointError in one sentence.
     """
     description = _json(_file(name_or_path, CONFIG))
-    net = DDPMUNet(**layout(description))
-    tensors = renamed(_tensors(_file(name_or_path, *WEIGHTS)))
-    wanted, found = {k: v.shape for k, v in net.state_dict().items()}, {k: v.shape for k, v in tensors.items()}
+    with torch.device("meta"):
+        wanted = {name: tensor.shape for name, tensor in DDPMUNet(**layout(description)).state_dict().items()}
+    tensors = renamed(_tensors(name_or_path))
+    found = {name: tensor.shape for name, tensor in tensors.items()}
     if wanted != found:
         raise CheckpointError(f"need the weights that {CONFIG} describes, but {difference(wanted, found)}.")
+    net = DDPMUNet(**layout(description))
     net.load_state_dict(tensors, strict=True)
     sides = description.get("sample_size") or 32
     about = {
@@ -147,11 +148,13 @@ def _json(path: Path) -> dict:
     return found
 
 
-def _tensors(path: Path) -> dict[str, Tensor]:
-    if path.suffix == ".safetensors":
+def _tensors(name_or_path: str | Path) -> dict[str, Tensor]:
+    path = _found(name_or_path, WEIGHTS)
+    if path is not None:
         return read_tensors(path)[0]
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        why = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"need whole weights, but {path} is truncated or damaged ({why}).") from error
+    if _found(name_or_path, PICKLED) is None:
+        raise CheckpointError(f"need {WEIGHTS} in {name_or_path}, but there is none.")
+    raise CheckpointError(
+        f"need {WEIGHTS} in {name_or_path}, but there is only {PICKLED}: a pickle may run code when it is opened, so "
+        "it is not; `save_pretrained` of diffusers writes the other."
+    )

@@ -196,7 +196,7 @@ def full(*arguments, **keywords):
 
 def test_a_full_disk_leaves_the_previous_checkpoint_whole(saved, monkeypatch):
     before = {path.name: path.read_bytes() for path in saved.parent.iterdir()}
-    for place, name in ((files, "save"), (Path, "write_bytes"), (os, "fsync"), (os, "replace")):
+    for place, name in ((files, "save"), (Path, "open"), (os, "fsync"), (os, "replace")):
         with monkeypatch.context() as patch:
             patch.setattr(place, name, full)
             with pytest.raises(OSError, match="No space left on device"):
