@@ -7,7 +7,7 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -112,14 +112,14 @@ def write_atomically(path: str | Path, write: Callable[[Path], object]) -> None:
     """write(temporary), to the disk, then rename: whoever reads `path` sees the old file or the new one, whole.
 
     The temporary file is this process's own, so two that write the same file take turns; what a killed one left lying
-    is swept away after an hour.
+    is swept away after an hour. What a process of this machine still writes stays, whatever the clock says.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     for left in path.parent.glob(f"{glob.escape(path.name)}.*.tmp"):
         with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime > 3600:
+            if time.time() - left.stat().st_mtime > 3600 and not _runs(left.suffixes[-2][1:]):
                 left.unlink()
     try:
         write(temporary)
@@ -131,3 +131,40 @@ def write_atomically(path: str | Path, write: Callable[[Path], object]) -> None:
         raise OSError(f"could not write {path}: {error.strerror or error}{stands}.") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def claimed(folder: str | Path) -> Iterator[None]:
+    """This folder is this process's own meanwhile, made if need be; even a kill gives it back. Raises ValueError if
+    another process has claimed it. Where the system or the disk knows no such claims (Windows, some networks): nothing.
+    """
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(f"need a folder for each training, but another one writes to {folder}.") from error
+        except OSError:
+            pass  # a disk that knows no claims
+        yield
+    finally:
+        os.close(opened)
+
+
+def _runs(process: str) -> bool:
+    """Whether a process of this number runs on this machine, as far as one can ask."""
+    if os.name != "posix" or not process.isdecimal():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
