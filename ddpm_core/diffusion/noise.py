@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ddpm_core.diffusion.arguments import checked
+
 Generator = torch.Generator | Sequence[torch.Generator] | None  # one for the batch, one for each example, torch's own
 
 
@@ -16,11 +18,13 @@ def seeded(*numbers: int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:4], "little"))
 
 
+@checked
 def one_each(seed: int, first: int, n: int) -> list[torch.Generator]:
     """A generator for each of the pictures first, ..., first + n - 1, fixed by the seed and the picture's number."""
     return [seeded(seed, picture) for picture in range(first, first + n)]
 
 
+@checked
 def standard_normal(like: Tensor, generator: Generator = None) -> Tensor:
     """Noise from N(0, I), in the shape and dtype and on the device of `like`; from a list, one example each.
 

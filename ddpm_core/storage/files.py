@@ -135,15 +135,16 @@ def write_atomically(path: str | Path, write: Callable[[Path], object]) -> None:
 
 @contextlib.contextmanager
 def claimed(folder: str | Path) -> Iterator[None]:
-    """This folder is this process's own meanwhile, made if need be; even a kill gives it back. Raises ValueError if
+    """This folder is this process's own meanwhile, made if need be; a kill, too, gives it back. Raises ValueError if
     another process has claimed it. Where the system or the disk knows no such claims (Windows, some networks): nothing.
     """
-    Path(folder).mkdir(parents=True, exist_ok=True)
     try:
         import fcntl
     except ImportError:
         yield
         return
+    is_new = not Path(folder).exists()
+    Path(folder).mkdir(parents=True, exist_ok=True)
     opened = os.open(folder, os.O_RDONLY)
     try:
         try:
@@ -155,6 +156,9 @@ def claimed(folder: str | Path) -> Iterator[None]:
         yield
     finally:
         os.close(opened)
+        if is_new:
+            with contextlib.suppress(OSError):  # what was kept in it stays
+                Path(folder).rmdir()
 
 
 def _runs(process: str) -> bool:
