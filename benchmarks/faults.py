@@ -196,15 +196,16 @@ def main(arguments: list[str] | None = None) -> dict:
     parser.add_argument("--dry", action="store_true", help="print what was found, and write no results file")
     options, stopwatch = parser.parse_args(arguments), Stopwatch()
     torch.set_num_threads(1)
+    asked = {"kills": (killed, options.kills), "interrupts": (interrupted_twice, options.interrupts)}
     with tempfile.TemporaryDirectory() as place:
         found = {
-            "steps": STEPS,
-            "SIGKILL": tried(killed, options.kills, options.seed, Path(place)),
-            "Ctrl-C twice": tried(interrupted_twice, options.interrupts, options.seed + 1, Path(place)),
-        }
+            name: {"steps": STEPS, **tried(accident, times, options.seed, Path(place))}
+            for name, (accident, times) in asked.items() if times
+        }  # fmt: skip
     print(json.dumps(found))
-    if not options.dry:
-        trust.note("faults", found, stopwatch)
+    for name, section in found.items():
+        if not options.dry:
+            trust.note(name, section, stopwatch)
     return found
 
 

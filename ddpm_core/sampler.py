@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ddpm_core.diffusion import timesteps
-from ddpm_core.diffusion.arguments import checked, same_shape
+from ddpm_core.diffusion.arguments import checked, same_shape, within
 from ddpm_core.diffusion.elbo import check_terminal_snr
 from ddpm_core.diffusion.gaussian import eps_from_x0, q_posterior
 from ddpm_core.diffusion.guidance import Interval
@@ -195,6 +195,8 @@ def draw(model: Model, n: int = 64, *, at_once: int = 250, labels: Tensor | None
 @checked
 def draw_batches(model: Model, n: int, *, at_once: int = 250, labels: Tensor | None = None, **how) -> Iterator[Tensor]:
     """The images of `draw`, yielded as they are finished, (at most `at_once`, C, H, W) at a time."""
+    within("n", n, 1)
+    within("at_once", at_once, 1)
     for first in range(0, n, at_once):
         size = min(at_once, n - first)
         mine = None if labels is None else labels[first : first + size]
@@ -204,6 +206,8 @@ def draw_batches(model: Model, n: int, *, at_once: int = 250, labels: Tensor | N
 @checked
 def balanced_labels(n: int, num_classes: int) -> Tensor:
     """Labels 0, 1, 2, ..., 0, 1, 2, ...: n of them, equally many of each."""
+    within("n", n, 0, 10**8)
+    within("num_classes", num_classes, 1)
     return torch.arange(n) % num_classes
 
 

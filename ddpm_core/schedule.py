@@ -127,6 +127,8 @@ def respaced(schedule: Schedule, times: Sequence[int]) -> Schedule:
     times: whole numbers from 0 up to T or less, rising or falling, as `timesteps.uniform` gives them. Time k of the
     result is t_k of `schedule`, and a network that was trained on that must be told t_k. ValueError for other times.
     """
+    if not isinstance(schedule, Schedule):
+        raise ValueError(f"need schedule as a Schedule, but got {schedule!r:.40}.")
     road = _numbers("times", times)
     if road.ndim == 1 and len(road) > 1 and road[0] > road[-1]:
         road = road.flip(0)
@@ -178,8 +180,9 @@ def at(table: Tensor, t: Tensor, like: Tensor) -> Tensor:
     t (B,) holds one whole time in 0..T per example. Raises ValueError for anything else: broadcasting a wrong t
     would silently give every image another image's noise.
     """
-    if not (isinstance(t, Tensor) and isinstance(like, Tensor)):
-        raise ValueError(f"need t and like as tensors, but got a {type(t).__name__} and a {type(like).__name__}.")
+    if not all(isinstance(each, Tensor) for each in (table, t, like)):
+        kinds = ", ".join(type(each).__name__ for each in (table, t, like))
+        raise ValueError(f"need table, t and like as tensors, but got {kinds}.")
     if t.shape != like.shape[:1]:
         raise ValueError(
             f"need one time per example: t has shape {tuple(t.shape)}, but the batch has shape {tuple(like.shape)}."

@@ -49,10 +49,11 @@ def same_shape(name: str, x: Tensor, other_name: str, other: Tensor) -> None:
         )
 
 
-def at_least(name: str, value: float, least: float) -> None:
-    """Raises ValueError for a number below `least`."""
-    if value < least:
-        raise ValueError(f"need {name} of at least {least:g}, but got {value:g}.")
+def within(name: str, value: float, least: float, most: float = math.inf) -> None:
+    """Raises ValueError for a number below `least` or above `most`."""
+    if not least <= value <= most:
+        room = f"of at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
+        raise ValueError(f"need {name} {room}, but got {value:g}.")
 
 
 def _check_alike(images: dict[str, Tensor]) -> None:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ddpm_core.diffusion.arguments import checked
+from ddpm_core.diffusion.arguments import checked, within
 
 Generator = torch.Generator | Sequence[torch.Generator] | None  # one for the batch, one for each example, torch's own
+
+MANY = 10**7  # pictures at once, whose generators alone fill gigabytes
 
 
 def seeded(*numbers: int) -> torch.Generator:
@@ -21,6 +23,7 @@ def seeded(*numbers: int) -> torch.Generator:
 @checked
 def one_each(seed: int, first: int, n: int) -> list[torch.Generator]:
     """A generator for each of the pictures first, ..., first + n - 1, fixed by the seed and the picture's number."""
+    within("n", n, 0, MANY)
     return [seeded(seed, picture) for picture in range(first, first + n)]
 
 

@@ -24,10 +24,9 @@ def state():
     return trainer.start(UNet(channels=(8, 16)), device="cpu")
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """The folder of a training of three steps."""
-    folder, trained = tmp_path_factory.mktemp("run"), state()
+def trained_in(folder):
+    """A training of three steps, and what it leaves in its folder."""
+    trained = state()
     images = torch.randint(0, 256, (8, 1, 8, 8), dtype=torch.uint8)
     list(trainer.run(trained, batches(images, SCHEDULE, batch=4), loss.objective(SCHEDULE, V), steps=3))
     trainer.save(trained, folder / checkpoint.TRAINING)
@@ -35,6 +34,12 @@ def run(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return trained_in(tmp_path_factory.mktemp("run"))
+
+
+BITS = 250  # of each file's header and of its tensors
 READERS = {"model.safetensors": checkpoint.load, "training.safetensors": read_tensors}  # `resume` reads by the latter
 
 
@@ -51,13 +56,18 @@ def seen(raw, bit, path, read):
     return False
 
 
-@pytest.mark.parametrize("name", READERS)
-def test_a_changed_bit_is_seen(name, run, tmp_path):
-    """500 bits of each file, half of them in the header, which is a small part of it: 1,000 in all."""
+def unseen(run, name, place):
+    """Which of the random bits of a run's file, half of them in its header, change and nobody sees it."""
     raw, draw = (run / name).read_bytes(), random.Random(0)
     header, whole = 8 * (8 + int.from_bytes(raw[:8], "little")), 8 * len(raw)
-    bits = [draw.randrange(header) for _ in range(250)] + [draw.randrange(header, whole) for _ in range(250)]
-    assert [bit for bit in bits if not seen(raw, bit, tmp_path / name, READERS[name])] == []
+    bits = [draw.randrange(header) for _ in range(BITS)] + [draw.randrange(header, whole) for _ in range(BITS)]
+    return [bit for bit in bits if not seen(raw, bit, place / name, READERS[name])]
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_changed_bit_is_seen(name, run, tmp_path):
+    """500 bits of each file: 1,000 in all."""
+    assert unseen(run, name, tmp_path) == []
 
 
 def test_every_bit_of_the_hash_and_of_its_name_is_seen(run, tmp_path):

@@ -34,7 +34,7 @@ def test_a_training_that_is_killed_or_interrupted_comes_to_what_it_would_have_co
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    for accident, most in (("SIGKILL", 6), ("Ctrl-C twice", 2)):
+    for accident, most in (("kills", 6), ("interrupts", 2)):
         for optimizer in ("adam", "muon"):
             assert found[accident][optimizer]["differences"] == []
             assert found[accident][optimizer]["accidents"] == most // 2
