@@ -1,5 +1,5 @@
-"""Digits in equal seconds: our network, recipe and sampler, against diffusers' network with our recipe, with our
-optimiser alone, and as in its own example.
+"""Digits in equal seconds: our network, recipe and sampler, by Adam and by Muon, against diffusers' network with our
+recipe, with our optimiser alone, and as in its own example.
 
 python -m benchmarks.equal_seconds [--seconds 60] [--seeds 0 1 2]
 
@@ -37,6 +37,7 @@ from ddpm_core.diffusion.noise import seeded
 from ddpm_core.diffusion.prediction import EPS, Prediction, V
 from ddpm_core.networks.flops import parameter_count
 from ddpm_core.storage.files import write_atomically
+from ddpm_core.training.optimizers import adam, muon
 from experiments.common import small_trainings
 from experiments.common.results_file import Stopwatch, write
 
@@ -62,9 +63,11 @@ class Trained:
         return prediction.clip_denoised(prediction.denoiser(self.net, self.schedule, self.predict))
 
 
-def in_our_trainer(w: small_trainings.World, seed: int, seconds: float, net: nn.Module, s, predict, loss) -> Trained:
+def in_our_trainer(
+    w: small_trainings.World, seed: int, seconds: float, net: nn.Module, s, predict, loss, optimizer=adam
+) -> Trained:
     """`trainer.run` for so many seconds, with the settings of experiments/small_trainings.py."""
-    state = trainer.start(net, lr=small_trainings.LR, device="cpu")
+    state = trainer.start(net, optimizer=optimizer, lr=small_trainings.LR, device="cpu")
     deque(trainer.run(state, small_trainings.batches(w, s, seed), loss, minutes=seconds / 60), maxlen=0)
     return Trained(trainer.ema_model(state), s, predict, state.step, state.images)
 
@@ -73,6 +76,12 @@ def ours(w: small_trainings.World, seed: int, seconds: float) -> Trained:
     """Our U-Net, cosine schedule and v-prediction: what chapter 0 does."""
     torch.manual_seed(seed)
     return in_our_trainer(w, seed, seconds, peers.unet(LAYOUT), COSINE, V, loss.objective(COSINE, V))
+
+
+def ours_by_muon(w: small_trainings.World, seed: int, seconds: float) -> Trained:
+    """The same, but for the optimiser."""
+    torch.manual_seed(seed)
+    return in_our_trainer(w, seed, seconds, peers.unet(LAYOUT), COSINE, V, loss.objective(COSINE, V), muon(0.02))
 
 
 def as_ours() -> DDPMScheduler:
@@ -154,6 +163,7 @@ def clamped_at_each_step(trained: Trained, x: Tensor) -> Tensor:
 
 ROWS = {  # how it is trained, and how it draws
     "ddpm_core": (ours, our_draw),
+    "ddpm_core, Muon": (ours_by_muon, our_draw),
     "diffusers, our recipe": (diffusers_by_our_recipe, clamped_at_each_step),
     "diffusers, our optimiser and batch": (diffusers_with_our_optimiser, clamped_at_the_end),
     "diffusers, as in its example": (diffusers_by_its_example, clamped_at_the_end),
@@ -176,7 +186,7 @@ def judged(w: small_trainings.World, trained: Trained, draw: Callable[[Trained, 
 
 def kept(w: Callable[[], small_trainings.World], name: str, seed: int, seconds: float) -> dict:
     """One training and what the judges say, made if it is not there yet."""
-    path = KEPT / f"{name.replace(' ', '-')}-{seed}-{seconds:g}.json"
+    path = KEPT / f"{name.replace(', ', '-').replace(' ', '-')}-{seed}-{seconds:g}.json"
     if not path.exists():
         train, draw = ROWS[name]
         began = time.perf_counter()

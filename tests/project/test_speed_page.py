@@ -37,7 +37,19 @@ def test_each_arm_is_named_for_what_it_is_and_a_missing_one_is_not_measured():
     assert (
         "| ddpm_core | v, cosine | at each step | 5.3 (5.2 to 5.4) | 2.8 (2.6 to 3.9) | 100 (90 to 110) |" in rendered
     )
-    assert rendered.count("| not measured | not measured | not measured |") == 3 and "0.051" in error
+    assert rendered.count("| not measured | not measured | not measured |") == 4 and "0.051" in error
+
+
+def test_an_arm_that_loses_in_a_seed_says_so():
+    def run(row, bound, frechet):
+        return {"row": row, "bits_per_dim": bound, "frechet": frechet}
+
+    theirs = [run(speed.PEER, 5.4, 4.0), run(speed.PEER, 5.4, 3.0), run(speed.PEER, 5.4, 2.0)]
+    ours = [run("ddpm_core", 5.3, 2.0), run("ddpm_core", 5.5, 2.0), run("ddpm_core", 5.3, 2.5)]
+    muon = [run("ddpm_core, Muon", 5.2, 1.0)] * 3
+    (said,) = speed.ahead({"runs": theirs + ours + muon})
+    assert "a lower bound in 2 of 3 seeds, a lower Fréchet distance in 2, smaller by a factor of 1.5 in" in said
+    assert "ddpm_core, Muon against diffusers, our recipe: a lower bound in 3 of 3 seeds" in said and "of 3 in" in said
 
 
 def test_the_arms_are_those_of_the_script():
