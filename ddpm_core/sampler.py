@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from ddpm_core.diffusion import timesteps
+from ddpm_core.diffusion.arguments import checked, same_shape, within
 from ddpm_core.diffusion.elbo import check_terminal_snr
-from ddpm_core.diffusion.gaussian import eps_from_x0, q_posterior, same_shape
+from ddpm_core.diffusion.gaussian import eps_from_x0, q_posterior
 from ddpm_core.diffusion.guidance import Interval
 from ddpm_core.diffusion.model import Model
 from ddpm_core.diffusion.noise import Generator, one_each, standard_normal
@@ -29,6 +30,7 @@ Times = Sequence[int] | None  # those to visit, falling; None means all from T t
 Answer = tuple[Tensor, Tensor]  # a time t (B,), and the x0_hat that was the answer then
 
 
+@checked
 def ddpm_step(
     schedule: Schedule, x_t: Tensor, t: Tensor, x0_hat: Tensor, z: Tensor, variance: Variance = beta_tilde
 ) -> Tensor:
@@ -36,12 +38,12 @@ def ddpm_step(
 
     t (B,) in 1..T; z ~ N(0, I), shaped like x_t.   [Ho 2020, Algorithm 2 and Eq. 7; chapter 9, Eq. 9.1]
     """
-    same_shape("x_t", x_t, "z", z)
     mean, _ = q_posterior(schedule, x0_hat, x_t, t)
     not_last = at((t > 1).double(), torch.arange(len(t)), like=x_t)
     return mean + not_last * variance(schedule, t, x_t).sqrt() * z
 
 
+@checked
 def ddim_step(
     schedule: Schedule, x_t: Tensor, t: Tensor, t_prev: Tensor, x0_hat: Tensor, z: Tensor, eta: float = 0.0
 ) -> Tensor:
@@ -53,7 +55,6 @@ def ddim_step(
     [Song 2021, Eqs. 12, 16; chapter 10, Eqs. 10.6 and 10.7]
     """
     _backwards(t, t_prev)
-    same_shape("x_t", x_t, "z", z)
     if not 0 <= eta <= 1:
         raise ValueError(f"need eta between 0 and 1, but got {eta}.")
     alpha_bar, alpha_bar_prev = at(schedule.alpha_bar, t, like=x_t), at(schedule.alpha_bar, t_prev, like=x_t)
@@ -63,6 +64,7 @@ def ddim_step(
     return alpha_bar_prev.sqrt() * x0_hat + direction * eps_hat + variance.sqrt() * z
 
 
+@checked
 def dpm_solver_step(
     schedule: Schedule, x_t: Tensor, t: Tensor, t_prev: Tensor, x0_hat: Tensor, earlier: Answer | None = None
 ) -> Tensor:
@@ -75,7 +77,6 @@ def dpm_solver_step(
     0 <= t_prev < t <= T.   [Lu 2022, DPM-Solver++, Algorithm 2; chapter 10, Eq. 10.14]
     """
     _backwards(t, t_prev)
-    same_shape("x_t", x_t, "x0_hat", x0_hat)
     half_log_snr = 0.5 * schedule.snr.log()  # lambda; infinite at t = 0
     lambda_t, lambda_prev = at(half_log_snr, t, like=x_t), at(half_log_snr, t_prev, like=x_t)
     alpha_bar, alpha_bar_prev = at(schedule.alpha_bar, t, like=x_t), at(schedule.alpha_bar, t_prev, like=x_t)
@@ -90,6 +91,7 @@ def dpm_solver_step(
     return ((1 - alpha_bar_prev) / (1 - alpha_bar)).sqrt() * x_t - alpha_bar_prev.sqrt() * torch.expm1(-h) * D
 
 
+@checked
 @torch.no_grad()
 def ancestral(
     denoise: Denoise, schedule: Schedule, x_T: Tensor, times: Times = None, *,
@@ -109,6 +111,7 @@ def ancestral(
         yield t_prev, x
 
 
+@checked
 @torch.no_grad()
 def ddim(
     denoise: Denoise, schedule: Schedule, x_T: Tensor, times: Times = None, *,
@@ -124,6 +127,7 @@ def ddim(
         yield t_prev, x
 
 
+@checked
 @torch.no_grad()
 def dpm_solver(
     denoise: Denoise, schedule: Schedule, x_T: Tensor, times: Times = None, *, generator: Generator = None
@@ -142,6 +146,7 @@ def dpm_solver(
         yield t_prev, x
 
 
+@checked
 def final(steps: Iterable[tuple[int, Tensor]]) -> Tensor:
     """Run a sampler to its end and return the last x_t: x_0, if its times end at 0."""
     return deque(steps, maxlen=1).pop()[1]
@@ -152,6 +157,7 @@ SAMPLERS: dict[str, Callable[..., Steps]] = {
 }  # fmt: skip
 
 
+@checked
 def trajectory(
     model: Model, n: int = 64, *, labels: Tensor | None = None, steps: int = 20, sampler: str = "dpm",
     guidance: float = 0.0, interval: Interval = None, seed: int = 0, first: int = 0, device: str | torch.device = "cpu",
@@ -177,6 +183,7 @@ def trajectory(
     return SAMPLERS[sampler](model.denoiser(labels, guidance, interval), model.schedule, x_T, times, generator=noise)
 
 
+@checked
 def draw(model: Model, n: int = 64, *, at_once: int = 250, labels: Tensor | None = None, **how) -> Tensor:
     """n finished images (n, C, H, W) uint8, made `at_once` at a time; `how` as in `trajectory`.
 
@@ -185,16 +192,22 @@ def draw(model: Model, n: int = 64, *, at_once: int = 250, labels: Tensor | None
     return torch.cat(list(draw_batches(model, n, at_once=at_once, labels=labels, **how)))
 
 
+@checked
 def draw_batches(model: Model, n: int, *, at_once: int = 250, labels: Tensor | None = None, **how) -> Iterator[Tensor]:
     """The images of `draw`, yielded as they are finished, (at most `at_once`, C, H, W) at a time."""
+    within("n", n, 1)
+    within("at_once", at_once, 1)
     for first in range(0, n, at_once):
         size = min(at_once, n - first)
         mine = None if labels is None else labels[first : first + size]
         yield to_uint8(final(trajectory(model, size, labels=mine, first=first, **how))).cpu()
 
 
+@checked
 def balanced_labels(n: int, num_classes: int) -> Tensor:
     """Labels 0, 1, 2, ..., 0, 1, 2, ...: n of them, equally many of each."""
+    within("n", n, 0, 10**8)
+    within("num_classes", num_classes, 1)
     return torch.arange(n) % num_classes
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -68,7 +69,7 @@ class Schedule:
 
 def from_betas(betas: Sequence[float] | Tensor) -> Schedule:
     """The schedule with these beta_1..beta_T, each strictly between 0 and 1. Raises ValueError otherwise."""
-    betas = torch.as_tensor(betas, dtype=torch.float64).detach().cpu()
+    betas = _numbers("betas", betas, torch.float64).detach().cpu()
     if betas.ndim != 1 or len(betas) == 0:
         raise ValueError(f"need a list of betas, one for each of the steps 1..T, but got shape {tuple(betas.shape)}.")
     outside = ~((betas > 0) & (betas < 1))
@@ -84,6 +85,7 @@ def linear(T: int = 1000, beta_1: float = 1e-4, beta_T: float = 0.02) -> Schedul
     The defaults are the paper's. They are taken as given, whatever T is: fewer steps with the same betas leave signal
     in x_T.
     """
+    _finite(beta_1=beta_1, beta_T=beta_T)
     return from_betas(torch.linspace(beta_1, beta_T, at_least_one(T), dtype=torch.float64))
 
 
@@ -93,6 +95,7 @@ def cosine(T: int = 1000, s: float = 0.008, beta_max: float = 0.999) -> Schedule
     s keeps the first betas from vanishing; beta_max keeps the last one below 1. Both are the authors' values.
     Raises ValueError for an s below 0.
     """
+    _finite(s=s, beta_max=beta_max)
     if not s >= 0:
         raise ValueError(f"need an offset s of at least 0, but got {s}.")
     return _from_alpha_bar(lambda u: math.cos((u + s) / (1 + s) * math.pi / 2) ** 2, T, beta_max)
@@ -105,6 +108,7 @@ def sigmoid(
 
     Raises ValueError for a tau that is not above 0, or so small, or ends so close, that the sigmoid does not fall.
     """
+    _finite(start=start, end=end, tau=tau, beta_max=beta_max)
     if not (tau > 0 and max(abs(start), abs(end)) <= 700 * tau):  # e^709 is the largest that float64 holds
         raise ValueError(f"need a tau above 0, and at least a 700th of start = {start} and end = {end}, but got {tau}.")
     low, high = (1 / (1 + math.exp(-x / tau)) for x in (start, end))
@@ -123,7 +127,9 @@ def respaced(schedule: Schedule, times: Sequence[int]) -> Schedule:
     times: whole numbers from 0 up to T or less, rising or falling, as `timesteps.uniform` gives them. Time k of the
     result is t_k of `schedule`, and a network that was trained on that must be told t_k. ValueError for other times.
     """
-    road = torch.as_tensor(times)
+    if not isinstance(schedule, Schedule):
+        raise ValueError(f"need schedule as a Schedule, but got {schedule!r:.40}.")
+    road = _numbers("times", times)
     if road.ndim == 1 and len(road) > 1 and road[0] > road[-1]:
         road = road.flip(0)
     whole = road.ndim == 1 and not road.is_floating_point() and len(road) > 1 and (road.diff() > 0).all()
@@ -149,10 +155,23 @@ def _after_clean(rows: Tensor) -> Tensor:
 
 
 def at_least_one(T: int) -> int:
-    """T itself. Raises ValueError unless it is a whole number of at least 1."""
-    if not isinstance(T, int) or T < 1:
-        raise ValueError(f"need a whole number of steps T of at least 1, but got {T!r}.")
+    """T itself. Raises ValueError unless it is a whole number from 1 to a million."""
+    if not isinstance(T, int) or isinstance(T, bool) or not 1 <= T <= 10**6:
+        raise ValueError(f"need a whole number of steps T of at least 1, and at most a million, but got {T!r:.40}.")
     return T
+
+
+def _finite(**numbers: float) -> None:
+    for name, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+            raise ValueError(f"need {name} as a finite number, but got {value!r:.40}.")
+
+
+def _numbers(name: str, values: Sequence[float] | Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    try:
+        return torch.as_tensor(values, dtype=dtype)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"need {name} as a list of numbers, but got {values!r:.40}.") from error
 
 
 def at(table: Tensor, t: Tensor, like: Tensor) -> Tensor:
@@ -161,6 +180,9 @@ def at(table: Tensor, t: Tensor, like: Tensor) -> Tensor:
     t (B,) holds one whole time in 0..T per example. Raises ValueError for anything else: broadcasting a wrong t
     would silently give every image another image's noise.
     """
+    if not all(isinstance(each, Tensor) for each in (table, t, like)):
+        kinds = ", ".join(type(each).__name__ for each in (table, t, like))
+        raise ValueError(f"need table, t and like as tensors, but got {kinds}.")
     if t.shape != like.shape[:1]:
         raise ValueError(
             f"need one time per example: t has shape {tuple(t.shape)}, but the batch has shape {tuple(like.shape)}."

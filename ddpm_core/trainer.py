@@ -19,7 +19,7 @@ from ddpm_core.diffusion.model import Model
 from ddpm_core.diffusion.prediction import Prediction
 from ddpm_core.schedule import Schedule
 from ddpm_core.training.devices import check_device, check_precision
-from ddpm_core.training.failures import defer_signals, explain_errors, halve_scale, not_finite
+from ddpm_core.training.failures import defer_signals, draw_again, explain_errors, halve_scale, not_finite
 from ddpm_core.training.optimizers import Optimizer, adam
 from ddpm_core.training.progress import BatchAt, Progress
 from ddpm_core.training.state import TrainState, own_dropout, resume, save
@@ -113,7 +113,7 @@ def _run(state, batch_at, loss, steps, minutes, report_every, accumulate, decay)
     began, losses, norms, overflows = time.perf_counter() - state.seconds, [], [], 0
     state.net.train()
     state.optimizer.zero_grad()  # of what a step that was cut short has left
-    with defer_signals() as interrupted, explain_errors(state, accumulate):
+    with defer_signals() as interrupted, explain_errors(state, accumulate), draw_again(state) as whole:
         while (done := _fraction(state, steps, minutes)) < 1:
             warm, rest = min(1, (state.step + 1) / state.warmup), decay(done)
             for group in state.optimizer.param_groups:
@@ -133,6 +133,7 @@ def _run(state, batch_at, loss, steps, minutes, report_every, accumulate, decay)
             state.ema.update_parameters(accelerator.unwrap_model(state.net))
             state.step, state.images, overflows = state.step + 1, state.images + state.batch, 0
             state.seconds = time.perf_counter() - began
+            whole()
             state.consistent = True
             losses.append(value)
             norms.append(norm)
@@ -142,6 +143,7 @@ def _run(state, batch_at, loss, steps, minutes, report_every, accumulate, decay)
                 yield Progress(state.step, mean, state.images, state.seconds, fraction, state.lr * warm * rest, length)
                 losses, norms = [], []
                 began = time.perf_counter() - state.seconds  # what the caller does meanwhile is not training
+                whole()
             if stop or (alone and interrupted()):
                 raise KeyboardInterrupt
     state.net.eval()

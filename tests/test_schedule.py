@@ -152,7 +152,7 @@ def test_a_number_of_steps_that_is_none_is_refused(make, T):
     ("make", "how", "message"),
     [
         (cosine, dict(s=-1), "need an offset s of at least 0, but got -1"),
-        (cosine, dict(s=math.nan), "need an offset s of at least 0, but got nan"),
+        (cosine, dict(s=math.nan), "need s as a finite number, but got nan"),
         (sigmoid, dict(tau=0), r"need a tau above 0, .* start = -3\.0 and end = 3\.0, but got 0\."),
         (sigmoid, dict(tau=-1.0), r"need a tau above 0, .* but got -1\.0"),
         (sigmoid, dict(tau=0.004), r"at least a 700th of start = -3\.0 and end = 3\.0, but got 0\.004"),

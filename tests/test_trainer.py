@@ -816,3 +816,25 @@ def test_the_model_is_the_averaged_network_and_knows_the_size_of_its_images(tmp_
     trainer.save(state, tmp_path / "t.safetensors")
     again = trainer.resume(fresh(seed=5), tmp_path / "t.safetensors")
     assert trainer.model(again, SCHEDULE, V).about == {"size": list(IMAGES.shape[2:])}
+
+
+def test_a_step_that_a_second_interrupt_cuts_short_draws_its_dropout_again(tmp_path):
+    """The weights are those before it, and so are the random numbers: taken again, it is the same step."""
+    whole, state, calls, plain = fresh(), fresh(), [], objective(SCHEDULE, V)
+    exhaust(diffusion(whole, 6))
+
+    def interrupting(net, *batch):
+        value = plain(net, *batch)  # which has drawn the masks of dropout
+        calls.append(1)
+        if len(calls) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+        return value
+
+    with pytest.raises(KeyboardInterrupt):
+        exhaust(diffusion(state, 6, loss=interrupting))
+    assert state.step == 2 and state.consistent
+    trainer.save(state, tmp_path / "t.safetensors")
+    resumed = trainer.resume(fresh(seed=5), tmp_path / "t.safetensors")
+    exhaust(diffusion(resumed, 6))
+    assert_same(whole, resumed)

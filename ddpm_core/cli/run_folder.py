@@ -13,6 +13,7 @@ from ddpm_core.diffusion.model import Model
 from ddpm_core.recipes import TrainingConfig
 from ddpm_core.recipes.config import EARLIER
 from ddpm_core.storage import checkpoint
+from ddpm_core.storage.files import claimed
 from ddpm_core.training.state import TrainState
 
 ITS_OWN = ("data_sha256", "only", "prepared", "seed", "batch", "lr", "resident")  # with what a run is resumed
@@ -69,10 +70,15 @@ def move_aside(out: Path) -> Path | None:
     """An earlier run in `out` is moved to out-1, out-2, ...: nothing is overwritten; None if there is none.
 
     A folder with pictures of others stays where it is, and so does the one that we stand in: of it only the run's own
-    files are moved.
+    files are moved. Raises ValueError if a run that still goes on writes there.
     """
     if not (out / checkpoint.MODEL).exists() and not (out / checkpoint.TRAINING).exists():
         return None
+    with claimed(out):
+        return _moved_aside(out)
+
+
+def _moved_aside(out: Path) -> Path:
     place = out if out.name not in ("", "..") else out.resolve()
     number = 1
     while (aside := place.with_name(f"{place.name}-{number}")).exists():

@@ -21,6 +21,7 @@ from ddpm_core.data import ImageDataset, Preparation
 from ddpm_core.diffusion import loss
 from ddpm_core.recipes import Recipe, config, recipes
 from ddpm_core.storage import checkpoint
+from ddpm_core.storage.files import claimed
 from ddpm_core.training import devices, progress
 from ddpm_core.training.optimizers import OPTIMIZERS
 
@@ -146,7 +147,10 @@ def described(job: Job, images: ImageDataset, seen: TrainingSet, state: trainer.
 
 @contextlib.contextmanager
 def opened(job: Job, about: dict, state: trainer.TrainState):
-    """The run's folder, with an earlier run in it resumed or moved aside; yields what notes the run's curves."""
+    """The run's folder, with an earlier run in it resumed or moved aside; yields what notes the run's curves.
+
+    Meanwhile the folder is this run's own. Raises ValueError if it is another's.
+    """
     accelerator, batch = state.accelerator, job.recipe.config.batch
     if job.resume:
         run_folder.resume(job.out, state, job.recipe.config, about)
@@ -158,7 +162,7 @@ def opened(job: Job, about: dict, state: trainer.TrainState):
         say(f"{job.out} held an earlier run; it now lies in {aside}")
     if accelerator.num_processes > 1:
         say(f"{accelerator.num_processes} processes share each batch of {batch} images")
-    with curves as note:
+    with claimed(job.out) if accelerator.is_main_process else contextlib.nullcontext(), curves as note:
         yield note
 
 

@@ -6,9 +6,11 @@ labels  `labels`, `label`, `y`, `arr_1`, ...: (N,), (N, 1) or one-hot
 splits  by the names too: x_train and y_test, train_images and val_labels
 """
 
+import zipfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -22,6 +24,8 @@ LABELS = (*labels.LABELS, "y", "targets", "target", "arr_1")
 RANGES = {  # of floats: (lowest, highest) -> (added, then times)
     (0, 1): (0.0, 255.0), (-1, 1): (1.0, 127.5), (0, 255): (0.0, 1.0),
 }  # fmt: skip
+
+LARGE, RATIO = 1 << 28, 200  # bytes that any archive may unpack to, and how many times its size a larger one
 
 
 def contents(path: Path, split: str) -> Contents:
@@ -60,12 +64,23 @@ def _raw(pixels: np.ndarray, path: Path) -> Iterator[tuple[str, np.ndarray]]:
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with open(path, "rb") as stream:
+            _check_unpacked(stream, path)
+            stream.seek(0)
             stored = np.load(stream)
             if isinstance(stored, np.ndarray):
                 return {"images": stored}
             return {name: stored[name] for name in stored.files}
     except Exception as error:  # numpy raises many kinds for a broken zip
         raise ValueError(f"need a whole {path.suffix} file, but {path} cannot be read: {first_line(error)}.") from error
+
+
+def _check_unpacked(stream: BinaryIO, path: Path) -> None:
+    """Raises ValueError for an archive that unpacks to more than its size warrants: pictures do not shrink so far."""
+    if not zipfile.is_zipfile(stream):
+        return
+    unpacked, size = sum(member.file_size for member in zipfile.ZipFile(stream).infolist()), path.stat().st_size
+    if unpacked > max(LARGE, RATIO * size):
+        raise ValueError(f"its {size:,} bytes unpack to {unpacked:,}, more than {RATIO} times as many")
 
 
 def _role(name: str) -> str:

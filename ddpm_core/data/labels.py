@@ -91,4 +91,4 @@ def _missing(value: Any) -> bool:
 
 
 def _counts(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value) and value >= 0 and value == int(value)
+    return isinstance(value, int | float) and math.isfinite(value) and 0 <= value < 2**63 and value == int(value)

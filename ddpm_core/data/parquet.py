@@ -22,7 +22,7 @@ from ddpm_core.data.scanning import File, Place, Tree
 from ddpm_core.storage.hub import first_line
 
 IMAGES = ("image", "img")
-ROWS = 256  # read at once
+ROWS = 32  # read at once: a small file may hold one large picture many times
 
 
 def tables(tree: Tree) -> list[File]:
@@ -95,7 +95,7 @@ def contents(shards: Sequence[Path], left_out: Counter) -> Contents:
             read = table.read(columns=[name for name in (label, text) if name])
             values += read[label].to_pylist() if label else []
             texts += read[text].to_pylist() if text else []
-            names = names or _features(table).get(label, {}).get("names")
+            names = names or _names(_features(table).get(label, {}).get("names"))
             unused |= dict.fromkeys(name for name in table.schema_arrow.names if name not in (image, label, text))
             image_columns[shard], count = image, count + table.metadata.num_rows
     where = str(shards[0].parent if len(shards) > 1 else shards[0])
@@ -114,7 +114,7 @@ def _raw(image_columns: dict[Path, str]) -> Iterator[tuple[str, bytes | None]]:
         row = 0
         with _opened(shard) as table:
             for batch in table.iter_batches(ROWS, columns=[image]):
-                for cell in batch.column(0).to_pylist():
+                for cell in (scalar.as_py() for scalar in batch.column(0)):
                     yield f"row {row} of {shard}", cell.get("bytes") if isinstance(cell, dict) else cell
                     row += 1
 
@@ -139,8 +139,18 @@ def _column(table, called: Sequence[str], feature: str | None = None) -> str | N
     return next((name for name in [*called, *by_type] if name in names), None)
 
 
+def _names(said: object) -> list[str] | None:
+    """The names of the classes, if that is what was said."""
+    return said if isinstance(said, list) and all(isinstance(name, str) for name in said) else None
+
+
 def _features(table) -> dict[str, dict]:
-    """What the Hub writes into the file of each column: its type, the names of its classes."""
-    info = json.loads((table.schema_arrow.metadata or {}).get(b"huggingface", b"{}"))
-    found = info.get("info", {}).get("features", {})
-    return {name: feature for name, feature in found.items() if isinstance(feature, dict)}
+    """What the Hub writes into the file of each column: its type, the names of its classes. Nothing, if it is not
+    written as the Hub writes it."""
+    try:
+        found = json.loads((table.schema_arrow.metadata or {}).get(b"huggingface", b"{}"))
+    except ValueError:
+        return {}
+    for key in ("info", "features"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return {name: said for name, said in (found if isinstance(found, dict) else {}).items() if isinstance(said, dict)}

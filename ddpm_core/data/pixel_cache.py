@@ -11,6 +11,7 @@ pixels stay in memory.
 import contextlib
 import hashlib
 import json
+import math
 import os
 import shutil
 from dataclasses import asdict, replace
@@ -27,6 +28,7 @@ from ddpm_core.data.rows import Rows
 from ddpm_core.storage.files import cache, file_sha256, write_atomically
 
 SMALL = 1 << 24  # bytes, of files and of pixels: a set below is decoded each time
+LARGE, RATIO = 1 << 30, 1100  # bytes of pixels that any set may have, and how many times its size: deflate has 1032
 RULES = 1  # of decoding and preparing: the number of their last change
 
 
@@ -42,6 +44,7 @@ def read(listing: Listing, source: str, prepared: Preparation) -> ImageDataset:
     contents = listing.read()
     rows = Rows(contents, prepared, source)
     shape, sha256 = rows.shape(), file_sha256(*contents.files)
+    _check_unpacked(shape, listing, source)
     key, note = _hash(RULES, prepared, sha256, *map(os.path.getsize, contents.files)), None
     if max(np.prod(shape), listing.total_bytes()) < SMALL:
         images = _in_memory(rows, shape)
@@ -53,6 +56,14 @@ def read(listing: Listing, source: str, prepared: Preparation) -> ImageDataset:
     if note and listing.is_settled() and _pixels(key).is_file():
         _remember(about, found, {"fingerprint": fingerprint, "pixels": key, "inventory": asdict(contents.inventory)})
     return found
+
+
+def _check_unpacked(shape: tuple[int, ...], listing: Listing, source: str) -> None:
+    """Raises ValueError for files that unpack to more pixels than their size warrants."""
+    pixels, size = math.prod(shape), listing.total_bytes()
+    if pixels > max(LARGE, RATIO * size):
+        many = f"{size:,} bytes of {source} unpack to {pixels:,}"
+        raise ValueError(f"need files that unpack to at most {RATIO:,} times their size, but {many} bytes of pixels.")
 
 
 def _in_memory(rows: Rows, shape: tuple[int, ...]) -> Tensor:

@@ -10,7 +10,8 @@ import warnings
 import torch
 from torch import Tensor
 
-from ddpm_core.diffusion.gaussian import kl, q_posterior, q_sample, same_shape
+from ddpm_core.diffusion.arguments import checked
+from ddpm_core.diffusion.gaussian import kl, q_posterior, q_sample
 from ddpm_core.diffusion.pixels import BIN
 from ddpm_core.diffusion.prediction import Denoise
 from ddpm_core.diffusion.variance import Variance, beta
@@ -19,6 +20,7 @@ from ddpm_core.schedule import Schedule, at
 FORGOTTEN = 1e-3  # bits per dimension: an end of the chain that costs less is as good as noise
 
 
+@checked
 def L_T(schedule: Schedule, x0: Tensor) -> Tensor:
     """KL( q(x_T | x_0) || N(0, I) ): the price of pretending that x_T has forgotten x_0.
 
@@ -27,6 +29,7 @@ def L_T(schedule: Schedule, x0: Tensor) -> Tensor:
     return _price_of_noise(schedule, _float64(x0), torch.full((len(x0),), schedule.T))
 
 
+@checked
 def L_t(schedule: Schedule, x0: Tensor, x_t: Tensor, t: Tensor, x0_hat: Tensor, variance: Variance = beta) -> Tensor:
     """KL( q(x_{t-1} | x_t, x_0) || N(mu_tilde_t(x_t, x0_hat), variance_t) ), the paper's L_{t-1}; t in 2..T.
 
@@ -40,13 +43,13 @@ def L_t(schedule: Schedule, x0: Tensor, x_t: Tensor, t: Tensor, x0_hat: Tensor, 
     return _total(kl(true_mean, true_variance, mean, _positive(variance(schedule, t, x_t))))
 
 
+@checked
 def L_0(schedule: Schedule, x0: Tensor, x_1: Tensor, x0_hat: Tensor, variance: Variance = beta) -> Tensor:
     """-log p(x_0 | x_1): a Gaussian around x0_hat, cut into 256 bins, the two at the ends reaching to infinity.
 
     x0 (B, ...) must lie on the grid of the grey values 0..255, scaled to [-1, 1]; anything else has no bin and raises
     ValueError, as does a variance that is not above 0.   [Ho 2020, Eq. 13; chapter 4, Eq. 4.15]
     """
-    same_shape("x_1", x_1, "x0", x0)
     x0 = _on_the_grid(x0).to(x_1)
     t = torch.ones(len(x0), dtype=torch.long)
     mean, _ = q_posterior(schedule, x0_hat, x_1, t)
@@ -56,6 +59,7 @@ def L_0(schedule: Schedule, x0: Tensor, x_1: Tensor, x0_hat: Tensor, variance: V
     return -_total(_log_mass(below, above))
 
 
+@checked
 def term(schedule: Schedule, x0: Tensor, x_t: Tensor, t: Tensor, x0_hat: Tensor, variance: Variance = beta) -> Tensor:
     """The term of each example's own time, (B,): L_0 where t = 1, and L_{t-1} elsewhere.
 
@@ -68,6 +72,7 @@ def term(schedule: Schedule, x0: Tensor, x_t: Tensor, t: Tensor, x0_hat: Tensor,
     return nats
 
 
+@checked
 @torch.no_grad()
 def vlb_terms(
     denoise: Denoise, schedule: Schedule, x0: Tensor, generator: torch.Generator, variance: Variance = beta
@@ -89,6 +94,7 @@ def vlb_terms(
     return torch.stack(rows)
 
 
+@checked
 @torch.no_grad()
 def continuous_time_vlb(
     denoise: Denoise, schedule: Schedule, x0: Tensor, generator: torch.Generator,
@@ -121,6 +127,7 @@ def continuous_time_vlb(
     return _price_of_noise(schedule, clean, torch.full((len(x0),), times[-1])) + integral + grey_values
 
 
+@checked
 def rate(terms: Tensor) -> Tensor:
     """What has been sent once x_t is known, L_T + L_{T-1} + ... + L_t, row t of (T + 1, B); row 0 is the whole bound.
 
@@ -130,14 +137,16 @@ def rate(terms: Tensor) -> Tensor:
     return terms[0] + torch.cat([steps, torch.zeros_like(terms[:1])])
 
 
+@checked
 def distortion(x0: Tensor, x0_hat: Tensor) -> Tensor:
     """Root mean squared error of the receiver's picture in grey values, (B,).   [Ho 2020; chapter 11, Eq. 11.2]"""
     return (x0_hat - x0).square().flatten(1).mean(1).sqrt() / BIN
 
 
+@checked
 def bits_per_dim(nats: Tensor, x0: Tensor) -> Tensor:
     """Nats of an example -> bits for each of its numbers: nats / (ln 2 C H W).   [chapter 4, Eq. 4.16]"""
-    return nats / math.log(2) / x0[0].numel()
+    return nats / math.log(2) / x0.shape[1:].numel()
 
 
 def check_terminal_snr(schedule: Schedule) -> None:
@@ -148,7 +157,7 @@ def check_terminal_snr(schedule: Schedule) -> None:
         warnings.warn(
             f"need an alpha_bar_T near 0, but it is {alpha_bar:.3g}: x_T keeps {alpha_bar.sqrt():.0%} of the amplitude "
             f"and starting from pure noise costs L_T = {bits:.2g} bits per dimension; use more steps or larger betas.",
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from ddpm_core.diffusion.gaussian import same_shape
+from ddpm_core.diffusion.arguments import checked, same_shape
 from ddpm_core.diffusion.timesteps import Steps
 from ddpm_core.schedule import at, at_least_one
 
@@ -22,21 +22,23 @@ def linear_path(T: int = 16) -> Tensor:
     return torch.linspace(0, 1, at_least_one(T) + 1, dtype=torch.float64)
 
 
+@checked
 def interpolate(sigma: Tensor, x0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
     """x_t = (1 - sigma_t) x_0 + sigma_t eps.
 
     x0 (B, ...) scaled to [-1, 1]; t (B,) in 0..T; eps ~ N(0, I), shaped like x0.   [chapter 16, Eq. 16.1]
     """
-    same_shape("x0", x0, "eps", eps)
     noise = at(sigma, t, like=x0)
     return (1 - noise) * x0 + noise * eps
 
 
+@checked
 def velocity(x0: Tensor, eps: Tensor) -> Tensor:
     """eps - x_0: how x_t changes with sigma, the same all along the path.   [Lipman 2022; Liu 2022]"""
     return eps - x0
 
 
+@checked
 def flow_matching(sigma: Tensor) -> Callable[..., Tensor]:
     """E || eps - x_0 - net(x_t, t) ||^2 on the straight path: (net, x0, t, eps) -> a scalar, the mean over numbers.
 
@@ -52,11 +54,13 @@ def flow_matching(sigma: Tensor) -> Callable[..., Tensor]:
     return loss
 
 
+@checked
 def x0_from_velocity(sigma: Tensor, v: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
     """x_0 = x_t - sigma_t v: walk back to the picture at once.   [chapter 16, Eq. 16.4]"""
     return x_t - at(sigma, t, like=x_t) * v
 
 
+@checked
 def velocity_from_x0(sigma: Tensor, x0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
     """v = (x_t - x_0) / sigma_t; t in 1..T.   [chapter 16, Eq. 16.4]"""
     if (t < 1).any():
@@ -64,6 +68,7 @@ def velocity_from_x0(sigma: Tensor, x0: Tensor, x_t: Tensor, t: Tensor) -> Tenso
     return (x_t - x0) / at(sigma, t, like=x_t)
 
 
+@checked
 def euler_step(sigma: Tensor, v: Tensor, x_t: Tensor, t: Tensor, t_next: Tensor) -> Tensor:
     """x_{t_next} = x_t + (sigma_{t_next} - sigma_t) v: straight on, as far as the sigmas say.
 
@@ -72,6 +77,7 @@ def euler_step(sigma: Tensor, v: Tensor, x_t: Tensor, t: Tensor, t_next: Tensor)
     return x_t + (at(sigma, t_next, like=x_t) - at(sigma, t, like=x_t)) * v
 
 
+@checked
 @torch.no_grad()
 def euler(velocity: Velocity, sigma: Tensor, x_T: Tensor, times: Sequence[int] | None = None) -> Steps:
     """Step from one of the falling `times` to the next: yields (t, x_t), from x_T down to x_0.
@@ -90,6 +96,7 @@ def euler(velocity: Velocity, sigma: Tensor, x_T: Tensor, times: Sequence[int] |
         yield t_next, x
 
 
+@checked
 def alpha_bar(sigma: Tensor) -> Tensor:
     """alpha_bar of the variance-preserving chain that has this path's signal-to-noise ratio at every time.
 

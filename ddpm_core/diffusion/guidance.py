@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ddpm_core.diffusion.arguments import checked
 from ddpm_core.diffusion.prediction import Denoise
 from ddpm_core.schedule import at
 
@@ -10,6 +11,7 @@ STRONGEST = 100.0  # beyond it rounding decides: nobody has use for more than so
 Interval = tuple[int, int] | None  # the first and the last time, 1 <= first <= last; None for all times
 
 
+@checked
 def guided(conditional: Denoise, unconditional: Denoise, scale: float, interval: Interval = None) -> Denoise:
     """Classifier-free guidance: conditional + scale (conditional - unconditional).  [Ho and Salimans 2022, Eq. 6]
 

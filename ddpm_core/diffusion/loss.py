@@ -11,8 +11,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from ddpm_core.diffusion.arguments import checked, same_shape, within
 from ddpm_core.diffusion.elbo import bits_per_dim, check_terminal_snr, term
-from ddpm_core.diffusion.gaussian import posterior_coefficients, q_sample, same_shape
+from ddpm_core.diffusion.gaussian import posterior_coefficients, q_sample
 from ddpm_core.diffusion.prediction import EPS, Network, Prediction
 from ddpm_core.diffusion.variance import Variance, between, split
 from ddpm_core.schedule import Schedule, at
@@ -20,11 +21,13 @@ from ddpm_core.schedule import Schedule, at
 Weighting = Callable[[Schedule, Tensor, Prediction], Tensor]
 
 
+@checked
 def uniform(schedule: Schedule, t: Tensor, predict: Prediction) -> Tensor:
     """1 for every t; with EPS this is L_simple.  [Ho 2020, Eq. 14]"""
     return torch.ones(len(t), dtype=torch.float64)
 
 
+@checked
 def vlb(schedule: Schedule, t: Tensor, predict: Prediction) -> Tensor:
     """The bound's weight for the fixed variance beta_t: with EPS, beta_t / (2 alpha_t (1 - alpha_bar_t)); t in 1..T.
 
@@ -60,6 +63,7 @@ def _rows(t: Tensor) -> Tensor:
     return torch.empty(len(t), dtype=torch.float64)
 
 
+@checked
 def training_loss(
     net: Network, schedule: Schedule, x0: Tensor, t: Tensor, eps: Tensor,
     predict: Prediction = EPS, weight: Weighting = uniform,
@@ -70,6 +74,8 @@ def training_loss(
     A network with labels is passed as `partial(net, labels=labels)`. Raises ValueError for a time of 0, images that
     are not scaled (on the CPU), and an output of another shape.   [Ho 2020, Eq. 14 and Algorithm 1; chapter 0]
     """
+    if not len(x0):
+        raise ValueError("need at least one example in x0, but got none: there is no mean of nothing.")
     if (t < 1).any():
         raise ValueError(f"need times 1..T, where there is noise to guess, but t holds {int(t.min())}.")
     x_t = q_sample(schedule, x0, t, eps)
@@ -81,16 +87,19 @@ def training_loss(
     return (at(weight(schedule, t, predict), torch.arange(len(t)), like=error) * error**2).mean()
 
 
+@checked
 def sample_timesteps(schedule: Schedule, n: int, generator: torch.Generator) -> Tensor:
     """n times in 1..T, each uniform, but spread evenly over the batch: one from each n-th of the range, then shuffled.
 
     The same expectation as independent draws with less scatter.  [Kingma 2021, low-discrepancy sampler]
     """
+    within("n", n, 1, 10**8)
     u = (torch.arange(n, dtype=torch.float64) + torch.rand(1, generator=generator, dtype=torch.float64)) / n
     t = (u * schedule.T).long().clamp(max=schedule.T - 1) + 1
     return t[torch.randperm(n, generator=generator)]
 
 
+@checked
 def objective(schedule: Schedule, predict: Prediction, weight: Weighting = uniform) -> Callable[..., Tensor]:
     """(net, x0, t, eps[, labels]) -> the training loss. Warns of a schedule whose x_T remembers x_0."""
     check_terminal_snr(schedule)
@@ -102,6 +111,7 @@ def objective(schedule: Schedule, predict: Prediction, weight: Weighting = unifo
     return loss
 
 
+@checked
 def bound(
     schedule: Schedule, predict: Prediction, width: Callable[[Tensor], Variance] = between
 ) -> Callable[..., Tensor]:
@@ -119,6 +129,7 @@ def bound(
     return loss
 
 
+@checked
 def hybrid(
     schedule: Schedule, predict: Prediction, share: float = 1e-3, width: Callable[[Tensor], Variance] = between
 ) -> Callable[..., Tensor]:

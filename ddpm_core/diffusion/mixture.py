@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ddpm_core.diffusion.arguments import checked, within
 from ddpm_core.diffusion.prediction import Denoise
 from ddpm_core.schedule import Schedule, at
 
@@ -34,8 +35,10 @@ class GaussianMixture:
         if (self.variances <= 0).any():
             raise ValueError("need every variance above 0.")
 
+    @checked
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """n points x_0, (n, D)."""
+        within("n", n, 1, 10**8)
         mode = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         z = torch.randn(n, self.means.shape[1], generator=generator, dtype=self.means.dtype)
         return self.means[mode] + self.variances[mode].sqrt() * z
@@ -51,6 +54,7 @@ class GaussianMixture:
         centred = self.means - self.mean
         return torch.diag(self.weights @ self.variances) + centred.T @ (self.weights[:, None] * centred)
 
+    @checked
     def log_q(self, schedule: Schedule, x_t: Tensor, t: Tensor) -> Tensor:
         """log q(x_t) in nats, (B,).
 
@@ -58,10 +62,12 @@ class GaussianMixture:
         """
         return self._log_joint(schedule, x_t, t).logsumexp(1)
 
+    @checked
     def responsibilities(self, schedule: Schedule, x_t: Tensor, t: Tensor) -> Tensor:
         """p(k | x_t): the share of each mode in each point, (B, K); rows sum to 1."""
         return self._log_joint(schedule, x_t, t).softmax(1)
 
+    @checked
     def posterior_mean(self, schedule: Schedule, x_t: Tensor, t: Tensor) -> Tensor:
         """E[x_0 | x_t], shaped like x_t (B, D): what a perfect network would put out.
 
@@ -70,6 +76,7 @@ class GaussianMixture:
         """
         return (self.responsibilities(schedule, x_t, t)[..., None] * self._within(schedule, x_t, t)[0]).sum(1)
 
+    @checked
     def posterior_variance(self, schedule: Schedule, x_t: Tensor, t: Tensor) -> Tensor:
         """Var[x_0 | x_t] along each axis, shaped like x_t (B, D): what even a perfect network cannot know.
 
@@ -80,6 +87,7 @@ class GaussianMixture:
         centred = mean - (share * mean).sum(1, keepdim=True)
         return (share * (variance + centred**2)).sum(1)
 
+    @checked
     def mmse(self, schedule: Schedule, times: Tensor, points: int = 801, reach: float = 8.0) -> Tensor:
         """E |x_0 - E[x_0|x_t]|^2 at each of the times (n,), for one dimension: the least squared error there is.
 
@@ -96,11 +104,13 @@ class GaussianMixture:
             )
         return torch.stack(found)
 
+    @checked
     def score(self, schedule: Schedule, x_t: Tensor, t: Tensor) -> Tensor:
         """grad log q(x_t), shaped like x_t; equals (sqrt(alpha_bar) E[x_0|x_t] - x_t) / (1 - alpha_bar) (Tweedie)."""
         mean, variance, _ = self._noised(schedule, x_t, t)
         return (self.responsibilities(schedule, x_t, t)[..., None] * (mean - x_t[:, None]) / variance).sum(1)
 
+    @checked
     def denoiser(self, schedule: Schedule) -> Denoise:
         """The perfect `denoise(x_t, t)` for every sampler."""
         return lambda x_t, t: self.posterior_mean(schedule, x_t, t)
@@ -125,6 +135,7 @@ class GaussianMixture:
         return self.weights.log() + log_density
 
 
+@checked
 def isotropic(weights: Sequence[float], means: Sequence[Sequence[float]], std: float) -> GaussianMixture:
     """Round modes of one width: weights (K,) that sum to 1, means (K, D), standard deviation `std` along every axis."""
     means = torch.tensor(means, dtype=torch.float64)

@@ -6,7 +6,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ddpm_core.diffusion.arguments import checked, within
+
 Generator = torch.Generator | Sequence[torch.Generator] | None  # one for the batch, one for each example, torch's own
+
+MANY = 10**7  # pictures at once, whose generators alone fill gigabytes
 
 
 def seeded(*numbers: int) -> torch.Generator:
@@ -16,11 +20,14 @@ def seeded(*numbers: int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:4], "little"))
 
 
+@checked
 def one_each(seed: int, first: int, n: int) -> list[torch.Generator]:
     """A generator for each of the pictures first, ..., first + n - 1, fixed by the seed and the picture's number."""
+    within("n", n, 0, MANY)
     return [seeded(seed, picture) for picture in range(first, first + n)]
 
 
+@checked
 def standard_normal(like: Tensor, generator: Generator = None) -> Tensor:
     """Noise from N(0, I), in the shape and dtype and on the device of `like`; from a list, one example each.
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ddpm_core.diffusion.gaussian import posterior_coefficients, q_posterior, same_shape, x0_from_eps
+from ddpm_core.diffusion.arguments import checked, same_shape, within
+from ddpm_core.diffusion.gaussian import posterior_coefficients, q_posterior, x0_from_eps
 from ddpm_core.schedule import Schedule, at
 
 Network = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) -> output, shaped like x_t
@@ -30,6 +31,10 @@ class Prediction:
     target: Callable[[Schedule, Tensor, Tensor, Tensor, Tensor], Tensor]
     to_x0: Callable[[Schedule, Tensor, Tensor, Tensor], Tensor]
     x0_scale: Callable[[Schedule, Tensor, Tensor], Tensor]
+
+    def __post_init__(self):
+        for name in ("target", "to_x0", "x0_scale"):
+            object.__setattr__(self, name, checked(getattr(self, name)))
 
     def __repr__(self) -> str:
         return self.name
@@ -97,11 +102,17 @@ MEAN = Prediction(
 PREDICTIONS = {predict.name: predict for predict in (EPS, X0, V, MEAN)}
 
 
+@checked
 def denoiser(net: Network, schedule: Schedule, predict: Prediction = EPS) -> Denoise:
     """denoise(x_t, t) -> x0_hat, from the network's output; see `clip_denoised` for images."""
     return lambda x_t, t: predict.to_x0(schedule, net(x_t, t.to(x_t.device)), x_t, t)
 
 
+@checked
 def clip_denoised(denoise: Denoise, bound: float = 1.0) -> Denoise:
-    """x0_hat held to [-bound, bound], where images live: in the paper's code, though not in its Algorithm 2."""
+    """x0_hat held to [-bound, bound], where images live: in the paper's code, though not in its Algorithm 2.
+
+    Raises ValueError for a bound below 0.
+    """
+    within("bound", bound, 0)
     return lambda x_t, t: denoise(x_t, t).clamp(-bound, bound)

@@ -12,8 +12,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from ddpm_core.diffusion.arguments import checked
 from ddpm_core.diffusion.flow import Velocity
-from ddpm_core.diffusion.gaussian import eps_from_x0, same_shape
+from ddpm_core.diffusion.gaussian import eps_from_x0
 from ddpm_core.diffusion.noise import Generator, standard_normal
 from ddpm_core.diffusion.prediction import Denoise
 from ddpm_core.diffusion.score import Score
@@ -21,6 +22,7 @@ from ddpm_core.diffusion.timesteps import Steps
 from ddpm_core.schedule import Schedule, at
 
 
+@checked
 def clock(schedule: Schedule) -> Tensor:
     """u_t = -ln alpha_bar_t, float64 of length T + 1, from 0: the sum of -ln(1 - beta_s), about that of the betas.
 
@@ -29,6 +31,7 @@ def clock(schedule: Schedule) -> Tensor:
     return -schedule.alpha_bar.log()
 
 
+@checked
 def noise_level(schedule: Schedule) -> Tensor:
     """sqrt((1 - alpha_bar_t) / alpha_bar_t), 1 / sqrt(SNR): the clock by which x_t / sqrt(alpha_bar_t) moves at eps.
 
@@ -37,25 +40,26 @@ def noise_level(schedule: Schedule) -> Tensor:
     return (1 / schedule.alpha_bar - 1).sqrt()
 
 
-def forward_step(x: Tensor, h: Tensor, z: Tensor) -> Tensor:
+@checked
+def forward_step(x: Tensor, h: Tensor | float, z: Tensor) -> Tensor:
     """x - (h/2) x + sqrt(h) z: a step of dx = -x/2 du + dW over h = du, by Euler and Maruyama.
 
     h is a number or (B, 1, ..., 1).   [Song 2021 (SDE), Eq. 11; chapter 14, Eq. 14.5]
     """
-    same_shape("x", x, "z", z)
     return x - h / 2 * x + h**0.5 * z
 
 
-def backward_step(x: Tensor, score: Tensor, h: Tensor, z: Tensor, noise: float = 1.0) -> Tensor:
+@checked
+def backward_step(x: Tensor, score: Tensor, h: Tensor | float, z: Tensor, noise: float = 1.0) -> Tensor:
     """x + (h/2) (x + (1 + noise^2) score) + noise sqrt(h) z: a step back over h, which keeps the density of x_t.
 
     noise = 1 is the reverse equation, 0 the probability flow, and every other amount has the same densities.
     [Song 2021 (SDE), Eq. 6; chapter 14, Eqs. 14.7 and 14.8]
     """
-    same_shape("x", x, "score", score)
     return x + h / 2 * (x + (1 + noise**2) * score) + noise * h**0.5 * z
 
 
+@checked
 @torch.no_grad()
 def euler_maruyama(
     score: Score, schedule: Schedule, x_T: Tensor, times: Sequence[int], *,
@@ -76,6 +80,7 @@ def euler_maruyama(
         yield t_next, x
 
 
+@checked
 def probability_flow(score: Score) -> Velocity:
     """dx/du = -(x + grad log q(x_u)) / 2: no noise, and at every u the density of the noisy process.
 
@@ -84,6 +89,7 @@ def probability_flow(score: Score) -> Velocity:
     return lambda x, t: -(x + score(x, t)) / 2
 
 
+@checked
 def stretched_flow(denoise: Denoise, schedule: Schedule) -> Velocity:
     """dx'/d noise_level = eps_hat, the same flow for x' = x_t / sqrt(alpha_bar_t): a network's guess is its slope.
 
@@ -97,6 +103,7 @@ def stretched_flow(denoise: Denoise, schedule: Schedule) -> Velocity:
     return slope
 
 
+@checked
 @torch.no_grad()
 def heun(velocity: Velocity, clock: Tensor, x: Tensor, times: Sequence[int]) -> Steps:
     """Heun's method along `times` that rise or fall: yields (t, x_t).  Two calls of the velocity a step:
@@ -117,6 +124,7 @@ def heun(velocity: Velocity, clock: Tensor, x: Tensor, times: Sequence[int]) -> 
         yield t_next, x
 
 
+@checked
 def divergence(field: Velocity, x: Tensor, t: Tensor) -> Tensor:
     """sum_d d field_d / d x_d, (B,), exact: one derivative for each of the D numbers of an example.
 
@@ -129,6 +137,7 @@ def divergence(field: Velocity, x: Tensor, t: Tensor) -> Tensor:
     return torch.stack(slopes, dim=1).sum(1)
 
 
+@checked
 def log_likelihood(score: Score, schedule: Schedule, x: Tensor, times: Sequence[int]) -> Tensor:
     """log p(x) in nats, (B,), of the model that draws by the probability flow from N(0, I); x (B, D).
 

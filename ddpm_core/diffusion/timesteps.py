@@ -5,11 +5,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from ddpm_core.diffusion.arguments import checked
 from ddpm_core.schedule import Schedule
 
 Steps = Iterator[tuple[int, Tensor]]  # what a sampler yields: (t, x_t), from the largest time to the smallest
 
 
+@checked
 def uniform(schedule: Schedule, steps: int) -> list[int]:
     """steps + 1 times from T down to 0, evenly spaced: the sampler then calls the network `steps` times.
 
@@ -19,12 +21,14 @@ def uniform(schedule: Schedule, steps: int) -> list[int]:
     return [round(schedule.T * (1 - k / steps)) for k in range(steps + 1)]
 
 
+@checked
 def quadratic(schedule: Schedule, steps: int) -> list[int]:
     """steps + 1 times from T down to 0, t = T (1 - k / steps)^2: most near the clean end. [Song 2021, Appendix D.2]"""
     _enough(schedule, steps)
     return _apart([round(schedule.T * (1 - k / steps) ** 2) for k in range(steps + 1)])
 
 
+@checked
 def uniform_log_snr(schedule: Schedule, steps: int) -> list[int]:
     """steps + 1 times from T down to 0, evenly spaced in log-SNR from that of t = 1 down to its mirror image.
 
@@ -38,6 +42,7 @@ def uniform_log_snr(schedule: Schedule, steps: int) -> list[int]:
     return _apart([schedule.T, *nearest, 0])
 
 
+@checked
 def karras(schedule: Schedule, steps: int, rho: float = 7.0, low: float = 0.002, high: float = 80.0) -> list[int]:
     """steps + 1 times from T down to 0, whose noise levels 1 / sqrt(SNR) fall evenly in their rho-th root.
 

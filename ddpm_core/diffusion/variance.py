@@ -9,24 +9,28 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ddpm_core.diffusion.arguments import checked
 from ddpm_core.diffusion.gaussian import posterior_coefficients
 from ddpm_core.schedule import Schedule, at
 
 Variance = Callable[[Schedule, Tensor, Tensor], Tensor]
 
 
+@checked
 def beta(schedule: Schedule, t: Tensor, like: Tensor) -> Tensor:
     """beta_t: right when the data are themselves N(0, I); the upper limit, averaged over x_t and pixels, for data of
     variance at most 1.  [Ho 2020, Section 3.2; chapter 9, Eq. 9.7]"""
     return at(schedule.beta, t, like)
 
 
+@checked
 def beta_tilde(schedule: Schedule, t: Tensor, like: Tensor) -> Tensor:
     """beta_tilde_t: right when the data are a single point; the lower limit for all data; 0 at t = 1.
     [Ho 2020, Section 3.2; chapter 9, Eq. 9.7]"""
     return at(schedule.beta_tilde, t, like)
 
 
+@checked
 def interpolated(v: Tensor) -> Variance:
     """exp(v log beta_t + (1 - v) log beta_tilde_t), v in [0, 1] from a network, shaped to broadcast with `like`.
 
@@ -41,6 +45,7 @@ def interpolated(v: Tensor) -> Variance:
     return variance
 
 
+@checked
 def analytic(x0_variance: Tensor) -> Variance:
     """beta_tilde_t + c_t^2 E[Var[x_0 | x_t]], the best single variance of a step; c_t is the mean's factor of x_0.
 
@@ -57,12 +62,14 @@ def analytic(x0_variance: Tensor) -> Variance:
     return variance
 
 
+@checked
 def between(output: Tensor) -> Variance:
     """`interpolated` with v = (output + 1) / 2: a fresh network, which puts out 0, begins in the middle. Nothing holds
     v to [0, 1].  [Nichol and Dhariwal 2021, Section 3.1; chapter 11, Eq. 11.7]"""
     return interpolated((output + 1) / 2)
 
 
+@checked
 def split(
     net: Callable[[Tensor, Tensor], Tensor], width: Callable[[Tensor], Variance] = between
 ) -> tuple[Callable[[Tensor, Tensor], Tensor], Variance]:

@@ -8,10 +8,19 @@ runs/digits/training.safetensors   what `--resume` needs
 import json
 from pathlib import Path
 
+import torch
+
 from ddpm_core.diffusion.model import Model
 from ddpm_core.diffusion.prediction import PREDICTIONS
 from ddpm_core.schedule import from_betas
-from ddpm_core.storage.files import CheckpointError, file_sha256, read_tensors, write_atomically, write_tensors
+from ddpm_core.storage.files import (
+    CheckpointError,
+    file_sha256,
+    read_tensors,
+    warn_unsealed,
+    write_atomically,
+    write_tensors,
+)  # fmt: skip
 from ddpm_core.storage.hub import MODEL, model_file
 from ddpm_core.unet import UNet
 
@@ -48,8 +57,9 @@ def export(path: str | Path, model: Model) -> Path:
 def load(name_or_path: str | Path, sha256: str | None = None, revision: str | None = None) -> Model:
     """A checkpoint from a folder, a .safetensors file, or a Hub repository "owner/name"; its network is in eval mode.
 
-    Loading is strict: every weight must be there, and no other. With `sha256` the file must have that hash; `revision`
-    is a branch, tag or commit of the repository. Raises CheckpointError in one sentence.
+    Loading is strict: every weight must be there, and no other. The file must have the hash that it carries; with
+    `sha256`, that one, too. `revision` is a branch, tag or commit of the repository. Raises CheckpointError in one
+    sentence; warns of a file that carries no hash.
     """
     path = find(name_or_path, revision)
     tensors, header = read_tensors(path)
@@ -57,15 +67,18 @@ def load(name_or_path: str | Path, sha256: str | None = None, revision: str | No
         raise CheckpointError(f"need {path} with sha256 {sha256[:12]}..., but it has {found[:12]}....")
     try:
         description = json.loads(header["description"])
-        net = UNet(**description["network"])
+        with torch.device("meta"):  # nothing is made of a description that the weights do not bear out
+            wanted = {name: tensor.shape for name, tensor in UNet(**description["network"]).state_dict().items()}
         schedule, predict = from_betas(description["betas"]), PREDICTIONS[description["predict"]]
         about = description["about"]
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"need a model of this package, but {path} does not describe one: {error!r}.") from error
-    wanted, found = {k: v.shape for k, v in net.state_dict().items()}, {k: v.shape for k, v in tensors.items()}
+    found = {name: tensor.shape for name, tensor in tensors.items()}
     if wanted != found:
         raise CheckpointError(f"need the weights of the network described in {path}, but {difference(wanted, found)}.")
+    net = UNet(**description["network"])
     net.load_state_dict(tensors, strict=True)
+    warn_unsealed(path, header)
     return Model(net.eval(), schedule, predict, about)
 
 

@@ -3,13 +3,12 @@
 Those weights, "google/ddpm-cifar10-32" and its like on the Hub, lie there as the library diffusers keeps them:
 
 config.json                            what the network looks like, in the words of the library diffusers
-diffusion_pytorch_model.safetensors    its weights, or .bin, an older format
+diffusion_pytorch_model.safetensors    its weights; the older .bin is a pickle, which may run code, and is refused
 scheduler_config.json                  the schedule; where there is none, the paper's own
 In folders that a pipeline of diffusers has saved, these lie in unet/ and scheduler/.
 """
 
 import json
-import pickle
 from pathlib import Path
 
 import torch
@@ -24,7 +23,7 @@ from ddpm_core.storage.hub import Absent, first_file
 
 NAME = "google/ddpm-cifar10-32"
 CONFIG, SCHEDULE = "config.json", scheduler_config.FILE
-WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
+WEIGHTS, PICKLED = "diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin"
 
 # What makes a UNet2DModel of diffusers the paper's network. The first six must be said, since by default the library
 # does otherwise; the others only must not be said otherwise.
@@ -66,13 +65,16 @@ def load_diffusers(name_or_path: str | Path = NAME, *, sha256: str | None = None
     Raises CheckpointError in one sentence.
     """
     description = _json(_file(name_or_path, CONFIG, revision=revision))
-    net, file = DDPMUNet(**layout(description)), _file(name_or_path, *WEIGHTS, revision=revision)
-    tensors = renamed(_tensors(file))
+    with torch.device("meta"):
+        wanted = {name: tensor.shape for name, tensor in DDPMUNet(**layout(description)).state_dict().items()}
+    file = _weights(name_or_path, revision)
+    tensors = renamed(read_tensors(file)[0])
     if sha256 is not None and (hashed := file_sha256(file)) != sha256:
         raise CheckpointError(f"need {file} with sha256 {sha256[:12]}..., but it has {hashed[:12]}....")
-    wanted, found = {k: v.shape for k, v in net.state_dict().items()}, {k: v.shape for k, v in tensors.items()}
+    found = {name: tensor.shape for name, tensor in tensors.items()}
     if wanted != found:
         raise CheckpointError(f"need the weights that {CONFIG} describes, but {difference(wanted, found)}.")
+    net = DDPMUNet(**layout(description))
     net.load_state_dict(tensors, strict=True)
     scheduler = _found(name_or_path, SCHEDULE, revision=revision)
     schedule, prediction = scheduler_config.schedule_and_prediction({} if scheduler is None else _json(scheduler))
@@ -172,11 +174,14 @@ def _json(path: Path) -> dict:
     return found
 
 
-def _tensors(path: Path) -> dict[str, Tensor]:
-    if path.suffix == ".safetensors":
-        return read_tensors(path)[0]
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        why = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"need whole weights, but {path} is truncated or damaged ({why}).") from error
+def _weights(name_or_path: str | Path, revision: str | None) -> Path:
+    """The file of the weights. Raises CheckpointError if there is none, or none but a pickle."""
+    path = _found(name_or_path, WEIGHTS, revision=revision)
+    if path is not None:
+        return path
+    if _found(name_or_path, PICKLED, revision=revision) is None:
+        raise CheckpointError(f"need {WEIGHTS} in {name_or_path}, but there is none.")
+    raise CheckpointError(
+        f"need {WEIGHTS} in {name_or_path}, but there is only {PICKLED}: a pickle may run code when it is opened, so "
+        "it is not; `save_pretrained` of diffusers writes the other."
+    )

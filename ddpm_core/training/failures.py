@@ -42,6 +42,25 @@ def defer_signals() -> Iterator[Callable[[], bool]]:
 
 
 @contextlib.contextmanager
+def draw_again(state: TrainState) -> Iterator[Callable[[], None]]:
+    """Give back the random numbers that a step has drawn which an interrupt cut short: taken again, it draws the same.
+
+    Yields a function that is called when a step is whole.
+    """
+    held = [torch.get_rng_state()]
+
+    def whole() -> None:
+        held[0] = torch.get_rng_state()
+
+    try:
+        yield whole
+    except KeyboardInterrupt:
+        if state.consistent:
+            torch.set_rng_state(held[0])
+        raise
+
+
+@contextlib.contextmanager
 def explain_errors(state: TrainState, accumulate: int) -> Iterator[None]:
     """Turn the two accidents of a machine into one sentence each, and let go of what the failed step held in memory.
 

@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from ddpm_core.storage.files import CheckpointError, read_tensors, write_tensors
+from ddpm_core.storage.files import CheckpointError, read_tensors, warn_unsealed, write_tensors
 
 ADAMS, MUONS = ("step", "exp_avg", "exp_avg_sq"), ("momentum_buffer",)  # what each remembers of a weight's gradients
 
@@ -98,6 +98,7 @@ def resume(state: TrainState, path: str | Path) -> TrainState:
         why = " ".join(str(error).split())[:200]  # torch's own sentences run over many lines
         raise CheckpointError(f"need a checkpoint of this very network, but {path} is of another: {why}") from error
     own_dropout(state.accelerator)
+    warn_unsealed(path, about)
     return state
 
 

@@ -273,7 +273,7 @@ FUNCTIONS = pytest.mark.parametrize(
 
 @FUNCTIONS
 def test_noise_of_another_shape_is_refused(call, normal):
-    with pytest.raises(ValueError, match=r"shaped like .*\(2, 3\).*\(2, 1\)"):
+    with pytest.raises(ValueError, match=r"shaped like .*\(2, [13]\).*\(2, [31]\)"):
         call(normal(2, 3), normal(2, 1), torch.tensor([1, 2]))
 
 
@@ -294,7 +294,7 @@ def test_one_time_for_many_examples_is_refused(call, normal):
 @FUNCTIONS
 def test_images_of_whole_numbers_are_refused(call):
     images = torch.zeros(2, 3, dtype=torch.uint8)
-    with pytest.raises(ValueError, match="floating-point images"):
+    with pytest.raises(ValueError, match=r"tensor of floating-point numbers, but got torch.uint8 of shape \(2, 3\)"):
         call(images, images, torch.tensor([1, 2]))
 
 

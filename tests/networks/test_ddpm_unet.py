@@ -1,6 +1,7 @@
 """The paper's network is the one that its published weights are of: names, shapes and answers, by diffusers' own."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from ddpm_core.networks.ddpm_unet import Attention, DDPMUNet, Upsample
 from ddpm_core.schedule import linear
 from ddpm_core.storage import hub, pretrained
 from ddpm_core.storage.files import CheckpointError
+from ddpm_core.storage.pretrained import WEIGHTS
 
 CIFAR10 = dict(in_channels=3, channels=(128, 256, 256, 256), blocks=2, attention=(1,), groups=32)
 SMALL = dict(in_channels=1, channels=(16, 24), blocks=1, attention=(1,), groups=8)
@@ -187,15 +189,14 @@ def test_a_folder_of_diffusers_loads(folder, theirs):
     same(pretrained.load_diffusers(str(folder)), theirs)
 
 
-def test_the_older_format_and_the_older_names_load(folder, theirs):
-    """As the weights of 2022 are: pickled, and attention speaks of query, key, value and proj_attn."""
-    tensors = load_file(folder / "diffusion_pytorch_model.safetensors")
+def test_the_older_names_load(folder, theirs):
+    """As the weights of 2022 have them, attention speaks of query, key, value and proj_attn."""
+    tensors = load_file(folder / WEIGHTS)
     today = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
     for new, old in today.items():
         tensors = {name.replace(f".{new}.", f".{old}."): tensor for name, tensor in tensors.items()}
     assert sum(".proj_attn." in name for name in tensors) == 2 * 4 and not any(".to_" in name for name in tensors)
-    (folder / "diffusion_pytorch_model.safetensors").unlink()
-    torch.save(tensors, folder / "diffusion_pytorch_model.bin")
+    save_file(tensors, folder / WEIGHTS)
     same(pretrained.load_diffusers(folder), theirs)
 
 
@@ -292,20 +293,25 @@ def test_missing_and_foreign_weights_are_refused(change, message, folder):
     refused(folder, message)
 
 
-@pytest.mark.parametrize("name", ["diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin"])
-def test_damaged_weights_are_refused(name, folder, theirs):
-    torch.save(theirs.state_dict(), folder / "diffusion_pytorch_model.bin")
-    for path in folder.glob("diffusion_pytorch_model.*"):
-        if path.name != name:
-            path.unlink()
-    (folder / name).write_bytes((folder / name).read_bytes()[:-500])
+def test_damaged_weights_are_refused(folder):
+    (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-500])
     refused(folder, "truncated or damaged")
 
 
-def test_weights_that_would_run_code_are_refused(folder):
-    (folder / "diffusion_pytorch_model.safetensors").unlink()
-    torch.save({"conv_in.bias": print}, folder / "diffusion_pytorch_model.bin")
-    refused(folder, "truncated or damaged")
+def test_a_pickle_is_not_opened(folder, tmp_path):
+    """Not even a sound one; and one that would run code does not."""
+
+    class Touch:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "ran",)
+
+    (folder / WEIGHTS).unlink()
+    for stored in ({"conv_in.bias": torch.zeros(16)}, {"conv_in.bias": Touch()}):
+        torch.save(stored, folder / "diffusion_pytorch_model.bin")
+        refused(folder, "there is only diffusion_pytorch_model.bin: a pickle may run code")
+    assert not (tmp_path / "ran").exists()
+    (folder / "diffusion_pytorch_model.bin").unlink()
+    refused(folder, f"need {WEIGHTS} in .*, but there is none")
 
 
 @pytest.mark.parametrize(

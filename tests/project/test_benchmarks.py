@@ -12,8 +12,10 @@ from torch import nn
 from ddpm_core.diffusion import gaussian
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
-SCRIPTS = ["equal_seconds", "growth", "in_the_page", "many_pictures", "on_a_gpu", "processes", "training_step"]
-SCRIPTS.append("the_space")
+SCRIPTS = [
+    "bad_input", "equal_seconds", "faults", "growth", "in_the_page", "many_pictures", "on_a_gpu", "processes",
+    "the_space", "training_step",
+]  # fmt: skip
 
 
 def script(name):

@@ -126,7 +126,7 @@ def test_some_packages_have_no_room(package):
 
 def test_left_of_storage_there_is_torch_and_python_alone():
     python = {"math", "collections", "dataclasses", "functools", "itertools", "warnings", "hashlib", "copy", "re"}
-    python |= {"unicodedata", "contextlib", "typing"}
+    python |= {"unicodedata", "contextlib", "typing", "inspect", "types", "numbers"}
     for file, source in SOURCES.items():
         if file not in ("__init__.py", "__main__.py") and FLOOR[place(file)] < FLOOR["storage"]:
             assert imports(source)[1] <= python | {"torch"}, file
@@ -164,9 +164,10 @@ def test_only_at_broadcasts_a_time_over_images():
 def test_no_room_is_too_large():
     lines = {file: source.count("\n") for file, source in SOURCES.items()}
     assert {file: n for file, n in lines.items() if n > 250} == {}
-    assert sum(lines[f"{room}.py"] for room in ROOMS) <= 900
-    # 1,300 for chapters 0 to 10, and what a learned variance, guidance, scores and differential equations add.
-    assert sum(n for file, n in lines.items() if place(file) in ("schedule", "diffusion", "sampler")) <= 1705
+    assert sum(lines[f"{room}.py"] for room in ROOMS) <= 915
+    # 1,300 for chapters 0 to 10, what a learned variance, guidance, scores and differential equations add, and what
+    # looks at arguments.
+    assert sum(n for file, n in lines.items() if place(file) in ("schedule", "diffusion", "sampler")) <= 1860
 
 
 def test_there_is_no_lumber_room():

@@ -196,7 +196,7 @@ def full(*arguments, **keywords):
 
 def test_a_full_disk_leaves_the_previous_checkpoint_whole(saved, monkeypatch):
     before = {path.name: path.read_bytes() for path in saved.parent.iterdir()}
-    for place, name in ((files, "save"), (Path, "write_bytes"), (os, "fsync"), (os, "replace")):
+    for place, name in ((files, "save"), (Path, "open"), (os, "fsync"), (os, "replace")):
         with monkeypatch.context() as patch:
             patch.setattr(place, name, full)
             with pytest.raises(OSError, match="No space left on device"):
@@ -271,12 +271,14 @@ def test_a_kill_while_saving_leaves_a_whole_file_and_the_next_save_cleans_up(tmp
     tensors, header = read_tensors(path)  # one generation, both tensors of it
     assert int(header["k"]) >= 2
     assert (tensors["a"] == int(header["k"])).all() and (tensors["b"] == int(header["k"])).all()
-    path.with_name(f"{path.name}.1.tmp").write_bytes(b"left by a kill")  # whether or not this one left any
+    path.with_name(f"{path.name}.{10**9}.tmp").write_bytes(b"left by a kill")  # whether or not this one left any
+    mine = path.with_name(f"{path.name}.{os.getppid()}.tmp")
+    mine.write_bytes(b"a process that runs has its clock put forward by two hours")
     for left in tmp_path.glob("*.tmp"):
         os.utime(left, (time.time() - 7200,) * 2)
     path.with_name(f"{path.name}.2.tmp").write_bytes(b"another process is writing this")
     write_tensors(path, tensors, header)
-    assert sorted(tmp_path.iterdir()) == [path, path.with_name(f"{path.name}.2.tmp")]
+    assert set(tmp_path.iterdir()) == {path, mine, path.with_name(f"{path.name}.2.tmp")}
 
 
 def test_two_that_write_one_file_do_not_meet_in_it(tmp_path):

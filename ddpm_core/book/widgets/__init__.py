@@ -20,7 +20,7 @@ from ddpm_core.book.widgets.scrubber import live_forward, scrub, scrub_frames, s
 from ddpm_core.book.widgets.training import scrub_training
 from ddpm_core.book.widgets.trajectory import scrub_rows
 from ddpm_core.book.widgets.unet_builder import build_unet
-from ddpm_core.book.widgets.unet_walk import walk_unet, Piece
+from ddpm_core.book.widgets.unet_walk import Piece, walk_unet
 from ddpm_core.book.widgets.walking import walk_and_jump
 
 __all__ = [

@@ -1,0 +1,115 @@
+"""Write book/trust.md: what was done to make the package fail, and what came of it, from book/results/trust.json.
+
+python tools/trust.py
+
+A section of the page is a function of a section of the file; what nobody has measured says so.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SECTIONS: dict[str, tuple[str, Callable[[dict], list[str]]]] = {}  # name in the file -> (title, paragraphs)
+
+
+def section(name: str, title: str):
+    """A function of what the file says under this name, which gives the paragraphs of that part of the page."""
+
+    def known(paragraphs: Callable[[dict], list[str]]) -> Callable[[dict], list[str]]:
+        SECTIONS[name] = title, paragraphs
+        return paragraphs
+
+    return known
+
+
+def page(results: Path) -> str:
+    """The whole page, from the results files in a folder."""
+    path = results / "trust.json"
+    found = json.loads(path.read_text())["results"] if path.is_file() else {}
+    parts = [
+        "<!-- Written by tools/trust.py from book/results/trust.json. -->",
+        "# How we know that it works",
+        "Formulas are tested where they stand: each equation names its test in the [index](equations.md). This page is "
+        "about everything else. What happens when the power fails, a bit flips, or an argument is wrong? Each part "
+        "says what was tried, how often, and what came of it. The command below it does it all again.",
+    ]
+    for name, (title, paragraphs) in SECTIONS.items():
+        body = [*paragraphs(found[name]), made_by(found[name])] if name in found else ["Not measured."]
+        parts += [f"## {title}", *body]
+    return "\n\n".join(parts) + "\n"
+
+
+def made_by(found: dict) -> str:
+    """Where the figures come from."""
+    return f"*`{found['command']}`, {found['date']}, {found['device']}, {found['minutes']:g} minutes.*"
+
+
+def table(heads: list[str], rows: list[list[str]]) -> str:
+    """Markdown; all columns but the first to the right."""
+    lines = [heads, ["---", *["--:"] * (len(heads) - 1)], *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+PHASES = "before the first step", "within a step", "while saving"
+
+
+def accidents(found: dict) -> str:
+    """A row for each optimiser."""
+    rows = [
+        [optimizer.capitalize(), *(f"{row[phase]}" for phase in PHASES), str(len(row["differences"]))]
+        for optimizer, row in found.items()
+        if isinstance(row, dict)
+    ]
+    return table(["", *PHASES, "differences"], rows)
+
+
+@section("kills", "A training that is killed")
+def kills(found: dict) -> list[str]:
+    return [
+        f"A training of {found['steps']} steps saves after each of them. At a random moment it is killed, without a "
+        "chance to tidy up. It goes on from its last file, is killed again, and so on to the end. Then it is compared "
+        "with a training that nobody touched: weights, average, optimiser, random numbers, and every batch. All must "
+        "be equal, bit for bit.",
+        accidents(found),
+    ]
+
+
+@section("interrupts", "Ctrl-C, twice")
+def interrupts(found: dict) -> list[str]:
+    return [
+        "The first Ctrl-C waits for the step to end. The second does not: it cuts the step short. What the step has "
+        "drawn for its dropout is then given back, so that the same step is taken again.",
+        accidents(found),
+    ]
+
+
+@section("bits", "A file with one wrong bit")
+def bits(found: dict) -> list[str]:
+    return [
+        "Every checkpoint carries the hash of its tensors and its header, and every load compares. A random bit is "
+        "changed, the file is loaded, and the next bit has its turn. Half of the bits lie in the header.",
+        f"Bits changed: {found['changed']:,}. Seen: {found['seen']:,}.",
+        "A file of an earlier version carries no hash. It loads with a warning, and has one once it is saved again. "
+        "Files are safetensors and JSON. A pickle may run code when it is opened, so the package opens none.",
+    ]
+
+
+OUTCOMES = {"refused": "one sentence that names it", "works": "it works, for a stated reason", "nan": "nan in, nan out"}
+
+
+@section("input", "Wrong arguments")
+def wrong_arguments(found: dict) -> list[str]:
+    rows = [[words, f"{found.get(outcome, 0):,}"] for outcome, words in OUTCOMES.items()]
+    others = found["cases"] - sum(found.get(outcome, 0) for outcome in OUTCOMES)
+    return [
+        f"{found['functions']} public functions are called with one argument made wrong: another shape, type, device "
+        f"or range, nan, nothing at all. That makes {found['cases']:,} calls. Each ends in one of three ways.",
+        table(["what comes of it", "calls"], [*rows, ["anything else", f"{others:,}"]]),
+        "The functions look at kinds and shapes alone, and never at every number of a picture: on a GPU that would "
+        "wait. So nan in a picture comes out as nan. The trainer, the bound and the last step to pixels refuse it.",
+    ]
+
+
+if __name__ == "__main__":
+    (ROOT / "book" / "trust.md").write_text(page(ROOT / "book" / "results"))
