@@ -51,7 +51,7 @@ def same(a: object, b: object, rtol: float = 1e-5, atol: float = 1e-8) -> bool:
     return torch.allclose(*(torch.as_tensor(x, dtype=torch.float64) for x in (a, b)), rtol=rtol, atol=atol)
 
 
-def near(distance: float) -> Callable[[object, object], bool]:
+def within(distance: float) -> Callable[[object, object], bool]:
     """A `same` for answers that may be so far apart."""
     return partial(same, rtol=0, atol=distance)
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ddpm_core.book.exercises.answers import expect, near, number
+from ddpm_core.book.exercises.answers import expect, number, within
 from ddpm_core.book.exercises.exercise import Exercise, require
 
 
@@ -22,7 +22,7 @@ def _epochs(epochs: float) -> None:
     seen = 600 * 64
     mistakes = {"that is the number of pictures seen; divide by the size of the data set.": seen}
     otherwise = f"600 steps of 64 pictures, 1,797 different ones: {epochs:.3g} is not their ratio."
-    expect(epochs, seen / 1797, mistakes, otherwise, near(0.5))
+    expect(epochs, seen / 1797, mistakes, otherwise, within(0.5))
 
 
 def _one_to_twenty(ratio: float) -> None:

@@ -4,7 +4,7 @@ from operator import eq
 
 from torch import Tensor
 
-from ddpm_core.book.exercises.answers import expect, near, noise, number, same, tensor, whole
+from ddpm_core.book.exercises.answers import expect, noise, number, same, tensor, whole, within
 from ddpm_core.book.exercises.exercise import Exercise, require
 from ddpm_core.schedule import cosine, from_betas, linear
 
@@ -56,7 +56,7 @@ def _kurtosis_of_coins(function) -> None:
             f"at t = {t} that is normal noise; a coin has two values, +1 and -1.": 3.0,
         }
         otherwise = f"at t = {t} it should be about {right:.2f}, but yours is {k:.2f}: is mu the mean at that time?"
-        expect(k, right, mistakes, otherwise, near(0.15))
+        expect(k, right, mistakes, otherwise, within(0.15))
 
 
 def _three(answer: object) -> list[float]:

@@ -4,7 +4,7 @@ from itertools import pairwise, product
 
 import torch
 
-from ddpm_core.book.exercises.answers import expect, farthest, near, noise, number, pair, tensor
+from ddpm_core.book.exercises.answers import expect, farthest, noise, number, pair, tensor, within
 from ddpm_core.book.exercises.exercise import Exercise
 from ddpm_core.schedule import cosine, linear
 
@@ -105,7 +105,7 @@ def _planted(answer: object) -> None:
         "both walks seem to have noise: with eta = 0 there is none.": right[1:].expand(2),
         "those are one over the factors: divide the spread with the error by the one without.": 1 / right,
     }
-    expect(got, right, mistakes, f"10.16 and 9.9 say something else than {got[0]:.3f} and {got[1]:.3f}.", near(0.008))
+    expect(got, right, mistakes, f"10.16 and 9.9 say something else than {got[0]:.3f} and {got[1]:.3f}.", within(0.008))
 
 
 EXERCISES = {

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from ddpm_core.book.exercises.answers import expect, farthest, near, noise, number, tensor
+from ddpm_core.book.exercises.answers import expect, farthest, noise, number, tensor, within
 from ddpm_core.book.exercises.exercise import Exercise
 from ddpm_core.diffusion import elbo, mixture
 from ddpm_core.schedule import Schedule, cosine, linear
@@ -77,7 +77,7 @@ def _sharper(answer: float) -> None:
         "that is for 1000 steps.": gap(narrow, cosine(1000), "analytic"),
     }
     right = gap(narrow, s, "analytic")
-    expect(answer, right, mistakes, f"it should be near {right:.3f} bits, but yours is {answer:.4f}.", near(5e-4))
+    expect(answer, right, mistakes, f"it should be near {right:.3f} bits, but yours is {answer:.4f}.", within(5e-4))
 
 
 EXERCISES = {

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ddpm_core import data
-from ddpm_core.book.exercises.answers import expect, near, noise, number, whole
+from ddpm_core.book.exercises.answers import expect, noise, number, whole, within
 from ddpm_core.book.exercises.exercise import Exercise
 from ddpm_core.evaluation import neighbours
 
@@ -71,7 +71,7 @@ def _false_alarms(answer: int) -> None:
         "that is with a share of 1/3; the chapter has one half.": copies_among_real(share=1 / 3),
         "that is with 50 neighbours, as in the paper; the chapter has 20.": copies_among_real(k=50),
     }
-    expect(answer, right, mistakes, f"it should be near {right}, but yours is {answer}.", near(1.5))
+    expect(answer, right, mistakes, f"it should be near {right}, but yours is {answer}.", within(1.5))
 
 
 EXERCISES = {

@@ -5,7 +5,7 @@ import math
 
 import torch
 
-from ddpm_core.book.exercises.answers import expect, farthest, near, noise, number, tensor
+from ddpm_core.book.exercises.answers import expect, farthest, noise, number, tensor, within
 from ddpm_core.book.exercises.exercise import Exercise
 from ddpm_core.diffusion import mixture, score, sde, timesteps
 from ddpm_core.schedule import Schedule, cosine, linear
@@ -80,7 +80,7 @@ def _short(answer: float) -> None:
         "that is in bits: leave it in nats.": right / math.log(2),
     }
     otherwise = f"it should be near {right:.3f} nats, but yours is {answer:.4f}."
-    expect(answer, right, mistakes, otherwise, near(5e-4))
+    expect(answer, right, mistakes, otherwise, within(5e-4))
 
 
 EXERCISES = {

@@ -5,7 +5,7 @@ from itertools import pairwise, product
 
 import torch
 
-from ddpm_core.book.exercises.answers import expect, farthest, near, noise, number, pair, tensor
+from ddpm_core.book.exercises.answers import expect, farthest, noise, number, pair, tensor, within
 from ddpm_core.book.exercises.exercise import Exercise
 from ddpm_core.diffusion import flow
 
@@ -81,7 +81,7 @@ def _other_stops(answer: object) -> None:
         "those are shares of the variance; asked are shares of the deviation.": right**2,
     }
     said = f"16.9 says something else than {got[0]:.3f} and {got[1]:.3f}."
-    expect(got, right, mistakes, said, near(0.004))
+    expect(got, right, mistakes, said, within(0.004))
 
 
 EXERCISES = {

@@ -7,7 +7,7 @@ from operator import eq
 from torch import Tensor
 
 from ddpm_core.book import examples
-from ddpm_core.book.exercises.answers import expect, near, number, whole
+from ddpm_core.book.exercises.answers import expect, number, whole, within
 from ddpm_core.book.exercises.exercise import Exercise, require
 from ddpm_core.book.widgets import two_pictures
 from ddpm_core.schedule import cosine, from_betas, linear, respaced, sigmoid
@@ -27,7 +27,7 @@ def _cosine(function) -> None:
                 f"at t = {t} of {T}, with s = {s}, it should be {right:.7f}, but yours is {got:.7f}: "
                 "is the angle (t/T + s) / (1 + s), times half of pi?"
             )
-            expect(got, right, {root: right**0.5}, otherwise, near(1e-6))
+            expect(got, right, {root: right**0.5}, otherwise, within(1e-6))
     end = number(function(1000, 1000, 0.008))
     require(abs(end) < 1e-9, "at t = T it should be 0: leave the cut-off to the betas.")
 
@@ -79,7 +79,7 @@ def _steps_needed(function) -> None:
             f"a search finds {searched}, and Equation 2.2 comes within two steps in a hundred of it."
         )
         if not abs(got - searched) < 1.01:
-            expect(got, right, mistakes, otherwise, near(1.01))
+            expect(got, right, mistakes, otherwise, within(1.01))
 
 
 def _search(bits: float, beta_1: float, beta_T: float) -> int:
@@ -97,19 +97,19 @@ def _share_at(function) -> None:
         got = number(function(contrast))
         require(0 <= got <= 1, f"a share lies between 0 and 1, but yours is {got:.4g}.")
         size = contrast * examples.digit().double().norm().item()
-        right = (two_pictures.drawn(linear(200), size) > 0).double().mean().item()
+        right = (two_pictures.ends(linear(200), size) > 0).double().mean().item()
         as_in_data = "that is the share in the data: is the chain the one that stops early, schedule.linear(200)?"
         same_as_before = "that is the share at full contrast: do both means of the mixture take the factor?"
         mistakes = {
             "that is the share of the negatives; count the zeros.": 1 - right,
             as_in_data: 0.8,
-            same_as_before: (two_pictures.drawn(linear(200), size / contrast) > 0).double().mean().item(),
+            same_as_before: (two_pictures.ends(linear(200), size / contrast) > 0).double().mean().item(),
         }
         otherwise = (
             f"at a contrast of {contrast:g} about {right:.2f} of the pictures are zeros, but yours is {got:.2f}."
         )
         if not abs(got - right) < 0.05:
-            expect(got, right, mistakes, otherwise, near(0.05))
+            expect(got, right, mistakes, otherwise, within(0.05))
 
 
 EXERCISES = {

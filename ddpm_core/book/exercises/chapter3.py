@@ -5,7 +5,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from ddpm_core.book.exercises.answers import expect, near, number, pair, same
+from ddpm_core.book.exercises.answers import expect, number, pair, same, within
 from ddpm_core.book.exercises.exercise import Exercise, require
 from ddpm_core.diffusion.gaussian import product_of_gaussians
 from ddpm_core.schedule import Schedule, cosine, linear
@@ -105,7 +105,7 @@ def _two_beginnings(answer: float) -> None:
         "that is a standard deviation; give the variance.": right.sqrt(),
     }
     otherwise = f"by 3.12 it is beta_tilde_5 plus something, and not {answer:.4g}."
-    expect(answer, right, mistakes, otherwise, near(0.004))
+    expect(answer, right, mistakes, otherwise, within(0.004))
 
 
 EXERCISES = {

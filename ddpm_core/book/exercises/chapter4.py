@@ -2,7 +2,7 @@
 
 import math
 
-from ddpm_core.book.exercises.answers import expect, near, noise, number
+from ddpm_core.book.exercises.answers import expect, noise, number, within
 from ddpm_core.book.exercises.exercise import Exercise, require
 from ddpm_core.schedule import cosine, linear
 
@@ -17,7 +17,7 @@ def _best_mixture(function) -> None:
         }
         side = "smaller" if v > right else "larger"
         otherwise = f"for t = {t} and an error of {error:g} a {side} v has a lower bound."
-        expect(v, right, mistakes, otherwise, near(5e-4))
+        expect(v, right, mistakes, otherwise, within(5e-4))
 
 
 def _one_step_bound(function) -> None:
@@ -38,7 +38,7 @@ def _one_step_bound(function) -> None:
         otherwise = (
             f"for x0 = {x0}, alpha_bar = {alpha_bar}, a = {a}, s = {s} drawing gives {right:.3f}, yours is {got:.3f}."
         )
-        expect(got, right, mistakes, otherwise, near(spread))
+        expect(got, right, mistakes, otherwise, within(spread))
 
 
 def _megabytes(answer: float) -> None:
@@ -47,7 +47,7 @@ def _megabytes(answer: float) -> None:
         "those are megabits; a byte has eight bits.": 8 * right,
         "a pixel has three colours, and each of them is a dimension.": right / 3,
     }
-    expect(answer, right, mistakes, f"images x numbers in an image x bits / 8 / 10^6 is not {answer:.4g}.", near(0.1))
+    expect(answer, right, mistakes, f"images x numbers in an image x bits / 8 / 10^6 is not {answer:.4g}.", within(0.1))
 
 
 def _constant(answer: float) -> None:
@@ -68,7 +68,7 @@ def _never_finer(answer: float) -> None:
         "that is Euler's constant; a half stands before the sum.": 2 * right,
     }
     otherwise = f"`prices(schedule.sigmoid(4000))[0] - H` is not {answer:.4g}."
-    expect(answer, right, mistakes, otherwise, near(0.002))
+    expect(answer, right, mistakes, otherwise, within(0.002))
 
 
 EXERCISES = {

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import torch
 
-from ddpm_core.book.exercises.answers import expect, farthest, near, noise, number, tensor
+from ddpm_core.book.exercises.answers import expect, farthest, noise, number, tensor, within
 from ddpm_core.book.exercises.exercise import Exercise, require
 from ddpm_core.diffusion.gaussian import q_sample
 from ddpm_core.diffusion.loss import vlb
@@ -92,7 +92,7 @@ def _halved_betas(answer: float) -> None:
         "that is the gain of v; look at the first line of 5.9.": (1 - left).sqrt(),
     }
     otherwise = f"at t = 1000, with every beta halved, 5.9 gives another number than {answer:.4g}."
-    expect(answer, right, mistakes, otherwise, near(0.05))
+    expect(answer, right, mistakes, otherwise, within(0.05))
 
 
 EXERCISES = {

@@ -4,7 +4,7 @@ from itertools import product
 
 import torch
 
-from ddpm_core.book.exercises.answers import expect, near, noise, number, same, tensor
+from ddpm_core.book.exercises.answers import expect, noise, number, same, tensor, within
 from ddpm_core.book.exercises.exercise import Exercise, require
 from ddpm_core.diffusion.gaussian import q_sample
 from ddpm_core.diffusion.loss import vlb
@@ -99,7 +99,7 @@ def _perfect_loss(loss: float) -> None:
         "std is the standard deviation: 0.7, not its square.": floor(0.49),
     }
     otherwise = f"the mean over t = 1..1000 of SNR_t times the mmse is not {loss:.3g}."
-    expect(loss, floor(0.7), mistakes, otherwise, near(0.002))
+    expect(loss, floor(0.7), mistakes, otherwise, within(0.002))
 
 
 EXERCISES = {

@@ -5,7 +5,7 @@ from operator import eq
 import torch
 from torch import Tensor
 
-from ddpm_core.book.exercises.answers import expect, near, noise, number, tensor
+from ddpm_core.book.exercises.answers import expect, noise, number, tensor, within
 from ddpm_core.book.exercises.exercise import Exercise, require
 from ddpm_core.networks.flops import parameter_count
 from ddpm_core.unet import ResidualBlock, SinusoidalEmbedding
@@ -35,12 +35,12 @@ def _weights_of_block(function) -> None:
 def _later(function) -> None:
     d, t = 16, torch.tensor([0, 3, 40, 500])
     embed, omega = SinusoidalEmbedding(d), 10_000.0 ** (-torch.arange(d // 2).double() / (d // 2))
-    now, near = _exact(t, omega), near(2e-4)  # what float32 loses on an angle of a few hundred
+    now, near = _exact(t, omega), within(2e-4)  # what float32 loses on an angle of a few hundred
     for s in (1, 10, 200, -3):
         got = tensor(function(now.clone(), omega, s), "the embedding of t + s, shaped like e", now)
         right, length = _exact(t + s, omega), got.square().sum(1)
         turn = f"a turn keeps lengths: each row's squares should add up to {d // 2}, but yours give {length[1]:.3f}."
-        require(near(1e-3)(length, d / 2), turn)
+        require(within(1e-3)(length, d / 2), turn)
         mistakes = {
             "this clock stands still: it shows the time that it was given.": now,
             "that is s steps earlier: which sign has the sine in 7.3?": _exact(t - s, omega),
@@ -50,7 +50,7 @@ def _later(function) -> None:
         otherwise = f"for s = {s} that is not the embedding of t + s; turn each pair by omega * s."
         expect(got, right, mistakes, otherwise, near)
     again = tensor(function(embed(t), embed.frequencies, 1), "the embedding of t + 1", now)
-    require(near(1e-3)(again, embed(t + 1)), "it should do for the network's own embedding as well.")
+    require(within(1e-3)(again, embed(t + 1)), "it should do for the network's own embedding as well.")
 
 
 def _exact(t: Tensor, omega: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from operator import eq
 import torch
 from torch import Tensor
 
-from ddpm_core.book.exercises.answers import expect, farthest, near, noise, number, same, tensor
+from ddpm_core.book.exercises.answers import expect, farthest, noise, number, same, tensor, within
 from ddpm_core.book.exercises.exercise import Exercise, require
 from ddpm_core.diffusion import gaussian, timesteps
 from ddpm_core.schedule import cosine, linear, respaced
@@ -121,7 +121,7 @@ def _final_variance(steps: int, width: str = "beta_tilde") -> float:
 
 
 def _in_fifty_steps(got: float) -> None:
-    right, close = _final_variance(50), near(0.005)
+    right, close = _final_variance(50), within(0.005)
     mistakes = {
         "that is for a hundred steps; here it is fifty.": _final_variance(100),
         "that is for a thousand steps; respace the schedule to fifty first.": _final_variance(1000),
