@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ddpm_core.diffusion import timesteps
-from ddpm_core.diffusion.arguments import checked, same_shape, within
+from ddpm_core.diffusion.arguments import checked, same_shape, whole_times, within
 from ddpm_core.diffusion.elbo import check_terminal_snr
 from ddpm_core.diffusion.gaussian import eps_from_x0, q_posterior
 from ddpm_core.diffusion.guidance import Interval
@@ -197,6 +197,8 @@ def draw_batches(model: Model, n: int, *, at_once: int = 250, labels: Tensor | N
     """The images of `draw`, yielded as they are finished, (at most `at_once`, C, H, W) at a time."""
     within("n", n, 1)
     within("at_once", at_once, 1)
+    if labels is not None and len(labels) != n:
+        raise ValueError(f"need one label for each of {n} images, but got shape {tuple(labels.shape)}.")
     for first in range(0, n, at_once):
         size = min(at_once, n - first)
         mine = None if labels is None else labels[first : first + size]
@@ -213,7 +215,7 @@ def balanced_labels(n: int, num_classes: int) -> Tensor:
 
 def _road(schedule: Schedule, times: Times) -> list[int]:
     """The times to visit, as whole numbers; by default every one from T to 0."""
-    return timesteps.uniform(schedule, schedule.T) if times is None else [int(t) for t in times]
+    return timesteps.uniform(schedule, schedule.T) if times is None else whole_times(times)
 
 
 def _everyone(t: int, x: Tensor) -> Tensor:
