@@ -6,15 +6,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ddpm_core.diffusion.arguments import checked, within
+from ddpm_core.diffusion.arguments import checked, in_range
 from ddpm_core.diffusion.pixels import to_uint8
 
 
 @checked
 def pad_to(images: Tensor, height: int, width: int) -> Tensor:
     """Centre (N, C, H, W) images on a black canvas of height x width; those that fill it are returned as they are."""
-    within("height", height, 1, 1 << 16)
-    within("width", width, 1, 1 << 16)
+    in_range("height", height, 1, 1 << 16)
+    in_range("width", width, 1, 1 << 16)
     extra_h, extra_w = height - images.shape[2], width - images.shape[3]
     if not extra_h and not extra_w:
         return images

@@ -50,7 +50,7 @@ def same_shape(name: str, x: Tensor, other_name: str, other: Tensor) -> None:
         )
 
 
-def within(name: str, value: float, least: float, most: float = math.inf) -> None:
+def in_range(name: str, value: float, least: float, most: float = math.inf) -> None:
     """Raises ValueError for a number below `least` or above `most`."""
     if not least <= value <= most:
         room = f"of at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"

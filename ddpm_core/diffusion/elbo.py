@@ -10,7 +10,7 @@ import warnings
 import torch
 from torch import Tensor
 
-from ddpm_core.diffusion.arguments import checked, within
+from ddpm_core.diffusion.arguments import checked, in_range
 from ddpm_core.diffusion.gaussian import kl, q_posterior, q_sample
 from ddpm_core.diffusion.pixels import BIN
 from ddpm_core.diffusion.prediction import Denoise
@@ -109,7 +109,7 @@ def continuous_time_vlb(
     """
     if len(log_snr) != 2 or not len(x0):
         raise ValueError(f"need log_snr as two numbers and x0 of some examples, but got {log_snr} and {len(x0)}.")
-    within("levels", levels, 2, 10**6)
+    in_range("levels", levels, 2, 10**6)
     low, high = log_snr
     log = schedule.snr.log()
     if not log[-1] - 0.5 <= low < high <= log[1] + 0.5:
