@@ -11,6 +11,7 @@ from ddpm_core.book.widgets.latents import shared_latents
 from ddpm_core.book.widgets.likeness import view_nearest
 from ddpm_core.book.widgets.opening import film, opening
 from ddpm_core.book.widgets.progressive import scrub_rate
+from ddpm_core.book.widgets.rotation import turn_axes
 from ddpm_core.book.widgets.scrubber import live_forward, scrub, scrub_frames, scrub_points, scrub_predictions
 from ddpm_core.book.widgets.trajectory import scrub_rows
 from ddpm_core.book.widgets.unet_builder import build_unet
@@ -18,5 +19,5 @@ from ddpm_core.book.widgets.unet_builder import build_unet
 __all__ = [
     "accuse", "build_unet", "compare", "derivation", "derivation_line", "edit_schedule", "edit_weighting", "film",
     "live_caption", "live_forward", "opening", "posterior", "scrub", "scrub_frames", "scrub_points",
-    "scrub_predictions", "scrub_rate", "scrub_rows", "shared_latents", "vector_field", "view_nearest",
+    "scrub_predictions", "scrub_rate", "scrub_rows", "shared_latents", "turn_axes", "vector_field", "view_nearest",
 ]  # fmt: skip
