@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import torch
 
-from ddpm_core.book.exercises.answers import expect, farthest, noise, number, tensor
+from ddpm_core.book.exercises.answers import expect, farthest, noise, number, tensor, within
 from ddpm_core.book.exercises.exercise import Exercise, require
 from ddpm_core.diffusion.gaussian import q_sample
 from ddpm_core.diffusion.loss import vlb
 from ddpm_core.diffusion.prediction import EPS, MEAN, X0, V
-from ddpm_core.schedule import Schedule, cosine, linear
+from ddpm_core.schedule import Schedule, cosine, from_betas, linear
 
 
 def _cases(special: int) -> Iterator[tuple[Schedule, int]]:
@@ -78,6 +78,23 @@ def _weight_on_v(function) -> None:
         expect(got, right, mistakes, otherwise)
 
 
+def _halved_betas(answer: float) -> None:
+    before, after = linear(1000), from_betas(linear(1000).beta[1:] / 2)
+    (was, right), left = (
+        (((1 - s.alpha_bar[-1]) / s.alpha_bar[-1]).sqrt() for s in (before, after)),
+        after.alpha_bar[-1],
+    )
+    mistakes = {
+        "that is the gain of the betas as they were.": was,
+        "half the betas are not half the gain: alpha_bar_T is a product of a thousand factors.": was / 2,
+        "that is alpha_bar_T; 5.9 makes the gain of it.": left,
+        "almost: the gain is a root.": right**2,
+        "that is the gain of v; look at the first line of 5.9.": (1 - left).sqrt(),
+    }
+    otherwise = f"at t = 1000, with every beta halved, 5.9 gives another number than {answer:.4g}."
+    expect(answer, right, mistakes, otherwise, within(0.05))
+
+
 EXERCISES = {
     "5.1": Exercise(
         "3.7 says mean = (a factor) x_0 + (another) x_t; take x_t's part away, then divide by x_0's factor.",
@@ -87,5 +104,10 @@ EXERCISES = {
     "5.3": Exercise(
         "by 5.9 an error in v is sqrt(1 - alpha_bar_t) times as large in x_0; what does 5.4 charge for that?",
         _weight_on_v,
+    ),
+    "5.4": Exercise(
+        "guess first; then `schedule.from_betas` takes any betas, and `linear.beta[1:]` holds the paper's.",
+        _halved_betas,
+        read=number,
     ),
 }

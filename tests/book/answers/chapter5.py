@@ -33,6 +33,7 @@ RIGHT = {
     "5.1": [solved_for_x0()],
     "5.2": [mixed(lambda v, x_t, c, s: s * x_t + c * v)],
     "5.3": [weight(right_weight), lambda s, t: float(weight(right_weight)(s, t))],
+    "5.4": [12.4, torch.tensor([12.41])],
 }
 
 WRONG = {
@@ -66,5 +67,13 @@ WRONG = {
         (weight(lambda beta, a, b: beta * right_weight(beta, a, b)), "takes one beta_t away"),
         (lambda s, t: 0.5 * (s.snr[t - 1] - s.snr[t]) * (1 - s.alpha_bar[t]), "beta_tilde_t; here"),
         (weight(lambda beta, a, b: right_weight(beta, a, b) + 0.1), "the weight should be"),
+    ],
+    "5.4": [
+        (157.4, "as they were"),
+        (78.7, "not half the gain"),
+        (0.0063, "that is alpha_bar_T"),
+        (153.75, "a root"),
+        (0.9968, "the gain of v"),
+        (40, "another number than 40"),
     ],
 }
