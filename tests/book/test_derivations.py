@@ -153,17 +153,6 @@ def test_the_source_of_a_nested_function_is_dedented():
     assert '<pre tabindex="0">def nested():\n    return 1.0</pre>' in line(compute=nested)._repr_html_()
 
 
-def test_a_derivation_is_its_lines():
-    first = line()
-    second = line("4.4", "why", same_again, first)
-    stack = widgets.derivation([first, second])
-    html = stack._repr_html_()
-    assert repr(stack) == f"{first!r}\n{second!r}"
-    assert html.count("<details") == 2 and html.count("<style>") == 1 and "<script" not in html
-    assert html.index("line 4.3") < html.index("line 4.4")
-    assert len(html.encode()) <= 6144
-
-
 @pytest.mark.parametrize(
     "make, sentence",
     [
@@ -183,7 +172,6 @@ def test_a_derivation_is_its_lines():
         (lambda: line(reason="<em>x"), "closed.*<em>"),
         (lambda: line(reason="x</b>"), "opened.*</b>"),
         (lambda: line(reason="<b><i>x</b></i>"), "opened.*</b>"),
-        (lambda: widgets.derivation([]), "at least one line"),
     ],
 )
 def test_bad_input_gets_a_sentence(make, sentence):

@@ -58,6 +58,19 @@ def _constant(answer: float) -> None:
     )
 
 
+def _never_finer(answer: float) -> None:
+    before, right = 0.2918, 0.2895  # above the entropy, of 1,000 and of 4,000 steps: near half of Euler's constant
+    mistakes = {
+        "the steps in the middle get finer, but what of the last few before the picture?": 0.0,
+        "that is a quarter of what it was; which teeth in the picture never got finer?": before / 4,
+        "that is half of what it was; which teeth in the picture never got finer?": before / 2,
+        "close: that is the distance of 1,000 steps.": before,
+        "that is Euler's constant; a half stands before the sum.": 2 * right,
+    }
+    otherwise = f"`prices(schedule.sigmoid(4000))[0] - H` is not {answer:.4g}."
+    expect(answer, right, mistakes, otherwise, within(0.002))
+
+
 EXERCISES = {
     "4.1": Exercise(
         "the section on the variance that was fixed names the best variance; set the mixture equal to it, take the "
@@ -74,5 +87,8 @@ EXERCISES = {
         "if the model's chain is the true one, what is the gap of 4.13? And log( q / p ) on each single way?",
         _constant,
         read=number,
+    ),
+    "4.5": Exercise(
+        "guess first; then `prices(schedule.sigmoid(4000))`, less the entropy H of the data.", _never_finer, read=number
     ),
 }

@@ -3,7 +3,7 @@
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from html import escape
 
 import torch
@@ -15,7 +15,7 @@ TAGS = ("sub", "sup", "em", "i", "b", "code")  # what a reason may use, without 
 
 
 class Line:
-    """A line of a derivation with its value in nats, checked against the line above; `unfold` makes one."""
+    """A line of a derivation with its value in nats, checked against the line above; `derivation_line` makes one."""
 
     def __init__(self, number: str, reason: str, name: str, source: str, value: float, relation: str, above) -> None:
         self.number, self.value = number, value
@@ -25,34 +25,15 @@ class Line:
         return f"({self.number}) {_digits(self.value)} nats" + (f", {self._relation}" if self._above else "")
 
     def _repr_html_(self) -> str:
-        return f"<style>{read_style('line.css')}</style>{self._details()}"
-
-    def _details(self) -> str:
         values = [f"line {line.number}: {_digits(line.value)} nats" for line in (self._above, self) if line]
         check = f'<span class="check"><span aria-hidden="true">✓</span> {self._relation}</span>' if self._above else ""
-        return f"""<details class="ddpm-line">
+        return f"""<style>{read_style("line.css")}</style><details class="ddpm-line">
 <summary><b>{self.number}</b> <span class="name">{escape(self._name)}</span> \
 <span class="value">{_digits(self.value)} nats</span> {check}</summary>
 <p>{self._reason} (<a href="#eq-{self.number.replace(".", "-")}">Equation {self.number}</a>)</p>
 <pre tabindex="0">{escape(self._source)}</pre>
 <p class="value">{"<br>".join(values)}</p>
 </details>"""
-
-
-class Derivation:
-    """Lines of a derivation in one stack, with a button that unfolds them all; `derivation` makes one."""
-
-    def __init__(self, lines: Sequence[Line]) -> None:
-        self.lines = lines
-
-    def __repr__(self) -> str:
-        return "\n".join(map(repr, self.lines))
-
-    def _repr_html_(self) -> str:
-        details = "\n".join(line._details() for line in self.lines)
-        return f"""<div class="ddpm-derivation"><style>{read_style("line.css")}</style>
-<button type="button" onclick="{_UNFOLD_ALL}">Unfold or fold all lines</button>
-{details}</div>"""
 
 
 def derivation_line(
@@ -85,13 +66,6 @@ def derivation_line(
     value, gap = float(value), None if gap is None else float(gap)
     relation = _relation(number, value, above, gap, tolerance) if above else ""
     return Line(number, _safe(reason), _name(compute), _source(number, compute), value, relation, above)
-
-
-def derivation(lines: Sequence[Line]) -> Derivation:
-    """Lines made by `unfold` as one figure, in their order. Raises ValueError for none."""
-    if not lines:
-        raise ValueError("need at least one line, but got none.")
-    return Derivation(list(lines))
 
 
 def _relation(number: str, value: float, above: Line, gap: float | None, tolerance: float) -> str:
@@ -139,9 +113,3 @@ def _source(number: str, compute: Callable) -> str:
         raise ValueError(
             f"need a Python function whose source can be shown for line {number}, but got {compute!r}."
         ) from error
-
-
-_UNFOLD_ALL = (
-    "const all = [...this.parentElement.querySelectorAll('details')], open = all.some(d => !d.open); "
-    "for (const d of all) d.open = open"
-)

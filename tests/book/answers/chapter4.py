@@ -15,6 +15,7 @@ RIGHT = {
     "4.2": [lambda *how: sum(one_step(*how))],
     "4.3": [torch.tensor(14.4)],
     "4.4": [0, torch.zeros(1)],
+    "4.5": [0.2895, torch.tensor([0.289])],
 }
 
 WRONG = {
@@ -40,5 +41,13 @@ WRONG = {
         (False, "a number"),
         (-1.0, "negative"),
         ("none", "a number"),
+    ],
+    "4.5": [
+        (0.0, "what of the last few"),
+        (0.073, "a quarter"),
+        (0.146, "half of what it was"),
+        (0.5772, "a half stands before"),
+        (0.2918, "of 1,000 steps"),
+        (1.0, "is not 1"),
     ],
 }
