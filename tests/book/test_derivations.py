@@ -66,7 +66,7 @@ def test_multiply_is_small_stable_and_self_contained():
     assert html == figure._repr_html_()
     assert html.count("one &lt;b&gt; &quot;pixel&quot;") == 2
     assert re.search('class="ddpm-figure ddpm-multiply" id="multiply-[0-9a-f]{8}" role="group"', html)
-    assert len(re.sub(r'data-payload="[^"]*"', "", html).encode()) <= 6144
+    assert len(re.sub(r'data-payload="[^"]*"', "", html).encode()) <= 9216
     assert not re.search(r"https?:|src=|href=|@import|url\(|import\(", html)
 
 

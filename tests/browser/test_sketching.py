@@ -121,6 +121,40 @@ def test_curves_are_those_gaussians_on_one_scale(bare_page, multiply, position):
     assert np.ptp(areas) < 1e-4
 
 
+@pytest.mark.parametrize("position", [(0.8, -1.2, 6), (0.2, 0.3, 2), (-1, 2.5, 9)])
+def test_the_quarrel_shows_in_the_area_of_the_product(bare_page, multiply, position):
+    page = bare_page(multiply._repr_html_())
+    place(page, *position)
+    (m1, v1), (m2, v2), _ = multiply.frame(*position)
+    x = np.linspace(-12, 12, 24_001)
+    one, two = (np.exp(-((x - m) ** 2) / (2 * v)) / np.sqrt(2 * np.pi * v) for m, v in ((m1, v1), (m2, v2)))
+    agreed = np.exp(-(x**2) * (1 / v1 + 1 / v2) / 2) / (2 * np.pi * np.sqrt(v1 * v2))
+    area, most = (curve.sum() * (x[1] - x[0]) for curve in (one * two, agreed))
+    assert float(page.locator(".area b").inner_text()) == pytest.approx(area, abs=6e-4)
+    said = float(page.locator(".share").inner_text().split()[0])
+    assert said == pytest.approx(100 * area / most, abs=0.6 if area > 0.1 * most else 0.06)
+    scale = curve(page, "both")[1].sum() * 0.01
+    numbers = re.findall(r"-?[\d.]+", page.locator(".plot .raw").get_attribute("d"))
+    height = 1 - np.array(numbers, float).reshape(-1, 2)[1:-1, 1]
+    assert height.sum() * 0.02 == pytest.approx(area * scale, abs=2e-3)
+
+
+@pytest.mark.parametrize(("knob", "slider"), [("x0", 0), ("xt", 1)])
+def test_a_peak_follows_the_hand(bare_page, multiply, knob, slider):
+    page = bare_page(multiply._repr_html_())
+    board, grip = page.locator(".board").bounding_box(), page.locator(f".knob.{knob}").bounding_box()
+    x, y = grip["x"] + grip["width"] / 2, grip["y"] + grip["height"] / 2
+    before, _ = multiply.frame(0.8, -1.2, 6)[slider]
+    assert x == pytest.approx(board["x"] + board["width"] * (before + 3) / 6, abs=0.5)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(board["x"] + board["width"] * (0.25 + 3) / 6, y + 30, steps=4)
+    page.mouse.up()
+    values = [0.8, -1.2, 6]
+    values[slider] = float(page.locator("input").nth(slider).input_value())
+    assert multiply.frame(*values)[slider][0] == pytest.approx(0.25, abs=0.01)
+
+
 def test_the_scale_never_jumps(bare_page, multiply):
     page = bare_page(multiply._repr_html_())
     peaks = []
@@ -142,7 +176,7 @@ def test_sliders_move_by_key_and_say_their_value(bare_page, multiply):
     assert [s.get_attribute("aria-label") for s in (x0, x_t, t)] == ["x_0", "x_t", "t"]
     for slider, key in [(x0, "ArrowRight"), (x_t, "ArrowLeft"), (t, "End")]:
         slider.press(key)
-    assert [re.sub(r"\s", "", text) for text in said()] == ["x0=0.81", "xt=−0.51", "t=10"]
+    assert [re.sub(r"\s", "", text) for text in said()] == ["x0=0.81", "xt=−1.21", "t=10"]
     t.press("Home")
     assert re.sub(r"\s", "", said()[2]) == "t=2"
 

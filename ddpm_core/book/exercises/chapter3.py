@@ -5,7 +5,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from ddpm_core.book.exercises.answers import expect, pair, same
+from ddpm_core.book.exercises.answers import expect, number, pair, same, within
 from ddpm_core.book.exercises.exercise import Exercise, require
 from ddpm_core.diffusion.gaussian import product_of_gaussians
 from ddpm_core.schedule import Schedule, cosine, linear
@@ -93,6 +93,21 @@ def _steps_back(schedule: Schedule, x0: Tensor, x_t: Tensor, s: int, t: int) -> 
     return mean, variance
 
 
+def _two_beginnings(answer: float) -> None:
+    schedule = linear(10, 0.05, 0.6)
+    alone, c, spread = schedule.beta_tilde[5], schedule.posterior_mean_coef_x0[5], 0.36
+    right = alone + c**2 * spread
+    mistakes = {
+        "that is beta_tilde_5, for those who know where they began; here nobody knows.": alone,
+        "the beginnings' spread does not arrive in full: x_4 leans towards x_0 by c_5 only.": alone + spread,
+        "almost: in 3.12 the factor c_t is squared.": alone + c * spread,
+        "that is beta_5; it is the answer for data that are noise.": schedule.beta[5],
+        "that is a standard deviation; give the variance.": right.sqrt(),
+    }
+    otherwise = f"by 3.12 it is beta_tilde_5 plus something, and not {answer:.4g}."
+    expect(answer, right, mistakes, otherwise, within(0.004))
+
+
 EXERCISES = {
     "3.1": Exercise("turn the variances into precisions first; what do you do with those?", _combine),
     "3.2": Exercise(
@@ -102,5 +117,8 @@ EXERCISES = {
     "3.3": Exercise(
         "two witnesses and `gaussian.product_of_gaussians`; in 1.16 alpha_bar_t / alpha_bar_s plays alpha_t's part.",
         _leap_back,
+    ),
+    "3.4": Exercise(
+        "guess first; then run the cell of the windows with two beginnings, or ask 3.12.", _two_beginnings, read=number
     ),
 }

@@ -43,6 +43,7 @@ RIGHT = {
     "3.1": [lambda m, v: torch.stack([(m / v).sum(), torch.ones(()).double()]) / (1 / v).sum()],
     "3.2": [v_factors(right_a, right_b)],
     "3.3": [leap()],
+    "3.4": [0.263, torch.tensor([0.2628])],
 }
 
 WRONG = {
@@ -79,5 +80,13 @@ WRONG = {
         (leap(kept=lambda s, a, b: s.alpha[b] ** (b - a)), "two steps in a row"),
         (leap(kept=lambda s, a, b: s.alpha[b] * (s.alpha[b - 1] if a < b - 1 else 1)), "try s = 2, t = 9"),
         (leap_with_another_mean, "the variance is right; for s = t - 2"),
+    ],
+    "3.4": [
+        (0.2197, "beta_tilde_5"),
+        (0.5797, "in full"),
+        (0.3445, "squared"),
+        (0.2944, "data that are noise"),
+        (0.5128, "a standard deviation"),
+        (1.0, "plus something"),
     ],
 }

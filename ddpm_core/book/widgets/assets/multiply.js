@@ -1,6 +1,6 @@
 // Two Gaussians over x_{t-1} and their product. A precision is one over a variance; precisions add.
 const {beta, noise} = arrays; // noise = 1 - alpha_bar
-const inputs = root.querySelectorAll("input"), said = root.querySelectorAll("label b"), rows = root.querySelectorAll("tbody tr");
+const inputs = root.querySelectorAll("input"), said = root.querySelectorAll("label b"), knobs = root.querySelectorAll(".knob"), rows = root.querySelectorAll("tbody tr");
 const fromX0 = (x0, t) => ({mean: Math.sqrt(1 - noise[t - 1]) * x0, precision: 1 / noise[t - 1]});
 const fromXt = (xt, t) => ({mean: xt / Math.sqrt(1 - beta[t]), precision: (1 - beta[t]) / beta[t]});
 const product = (p, q) => {
@@ -23,8 +23,35 @@ const show = () => {
     draw(`.plot .${name}`, (name == "both" ? "M-3 1L" : "M") + points.join("L") + (name == "both" ? "L3 1Z" : ""));
     [gaussian.mean, 1 / gaussian.precision, gaussian.precision].forEach((x, i) => rows[k].cells[i + 1].textContent = number(x, Math.abs(x) < 100 ? 3 : 0));
   });
+  // The product before it is scaled: its area is the density of one mean under the other, both variances together.
+  const width = 1 / a.precision + 1 / b.precision, apart = Math.exp(-((a.mean - b.mean) ** 2) / (2 * width));
+  const area = apart / Math.sqrt(2 * Math.PI * width), height = density(product(a, b)), raw = [];
+  for (let i = 0; i <= 300; i++) raw.push(`${(i / 50 - 3).toFixed(2)} ${(1 - area * height(i / 50 - 3) / top).toFixed(5)}`);
+  draw(".plot .raw", "M-3 1L" + raw.join("L") + "L3 1Z");
+  find(".area b").textContent = number(area, 3);
+  find(".share").textContent = `${number(100 * apart, apart < 0.1 ? 1 : 0)} % of what it were if both agreed`;
+  [a, b].forEach((gaussian, k) => {
+    knobs[k].style.left = `${(100 * (gaussian.mean + 3) / 6).toFixed(3)}%`;
+    knobs[k].style.top = `${(100 * (1 - density(gaussian)(gaussian.mean) / top)).toFixed(3)}%`;
+  });
   [x0, xt].forEach((x, k) => said[k].textContent = number(x, 2));
   said[2].textContent = t;
 };
 inputs.forEach(input => input.oninput = show);
+
+// A peak follows the hand: the mean under it, turned back into x_0 or x_t. A slider keeps it within its range.
+const board = find(".board"), grip = (k, clientX) => {
+  const box = board.getBoundingClientRect(), mean = 6 * (clientX - box.x) / box.width - 3, t = Number(inputs[2].value);
+  inputs[k].value = k ? mean * Math.sqrt(1 - beta[t]) : mean / Math.sqrt(1 - noise[t - 1]);
+  show();
+};
+knobs.forEach((knob, k) => {
+  knob.onpointerdown = down => {
+    if (down.button) return;
+    down.preventDefault();
+    knob.setPointerCapture(down.pointerId);
+    knob.onpointermove = ({clientX}) => grip(k, clientX);
+  };
+  knob.onlostpointercapture = () => knob.onpointermove = null;
+});
 show();
