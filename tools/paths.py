@@ -134,8 +134,8 @@ def render(path: dict, read=sections.chapter) -> str:
     lines = [f"<!-- Written by tools/paths.py from workshop/{path['minutes']}.yml: edit that. -->", ""]
     lines += [f"# {path['title']}", "", path["aim"], ""]
     lines += [
-        f"A path of {path['minutes']} minutes. The numbers in front are minutes from the start. `make workshop` runs all",
-        f"of its cells, and fails if they take more than {path['compute']} seconds of the processor.",
+        f"A path of {path['minutes']} minutes. The numbers in front are minutes from the start. `make workshop` runs",
+        f"all of its cells, and fails if they take more than {path['compute']} seconds of the processor.",
         "",
         f'<a href="../_static/slides/{path["minutes"]}.html">Slides for this path</a>.' if path.get("slides") else "",
         "",

@@ -30,10 +30,14 @@ class Room:
     def __init__(self, chapter: str, root: Path = ROOT):
         self.cells, self.ran = sections.chapter(chapter, root), set()
         self.client = NotebookClient(
-            v4.new_notebook(), timeout=600, kernel_name="python3", resources={"metadata": {"path": str(root / "book")}}
+            v4.new_notebook(),
+            timeout=600,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(root / "book")}},
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
         )
         self.client.create_kernel_manager()
-        self.client.start_new_kernel(extra_arguments=["--IPKernelApp.log_level=ERROR"])
+        self.client.start_new_kernel()
         self.client.start_new_kernel_client()
 
     def say(self, source: str) -> str:
