@@ -95,6 +95,7 @@ notebooks: $(READY)
 	$(BIN)/python tools/paths.py
 	$(BIN)/python tools/glossary.py
 	$(BIN)/python tools/front.py
+	$(BIN)/python tools/citation.py
 
 # Peers stand in an environment of their own, which finds the book's and this folder beside what is installed there.
 $(PEERS)/.ready: $(READY) benchmarks/requirements.txt
