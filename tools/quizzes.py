@@ -18,8 +18,8 @@ FRONT = """<!-- Written by tools/quizzes.py from workshop/quiz.yml: edit that. -
 
 # Five questions a part
 
-Choose an answer, and it says at once whether it is right, and why. Nothing is sent anywhere. With the keyboard, *Tab* goes
-to a question and the arrows go through its answers.
+Choose an answer, and it says at once whether it is right, and why. Nothing is sent anywhere. With the keyboard,
+*Tab* goes to a question and the arrows go through its answers.
 
 <link rel="stylesheet" href="../../_static/quiz/quiz.css">
 <script type="module" src="../../_static/quiz/quiz.mjs"></script>
