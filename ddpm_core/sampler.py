@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ddpm_core.diffusion import timesteps
-from ddpm_core.diffusion.arguments import checked, same_shape, within
+from ddpm_core.diffusion.arguments import checked, in_range, same_shape, whole_times
 from ddpm_core.diffusion.elbo import check_terminal_snr
 from ddpm_core.diffusion.gaussian import eps_from_x0, q_posterior
 from ddpm_core.diffusion.guidance import Interval
@@ -195,8 +195,10 @@ def draw(model: Model, n: int = 64, *, at_once: int = 250, labels: Tensor | None
 @checked
 def draw_batches(model: Model, n: int, *, at_once: int = 250, labels: Tensor | None = None, **how) -> Iterator[Tensor]:
     """The images of `draw`, yielded as they are finished, (at most `at_once`, C, H, W) at a time."""
-    within("n", n, 1)
-    within("at_once", at_once, 1)
+    in_range("n", n, 1)
+    in_range("at_once", at_once, 1)
+    if labels is not None and len(labels) != n:
+        raise ValueError(f"need one label for each of {n} images, but got shape {tuple(labels.shape)}.")
     for first in range(0, n, at_once):
         size = min(at_once, n - first)
         mine = None if labels is None else labels[first : first + size]
@@ -206,14 +208,14 @@ def draw_batches(model: Model, n: int, *, at_once: int = 250, labels: Tensor | N
 @checked
 def balanced_labels(n: int, num_classes: int) -> Tensor:
     """Labels 0, 1, 2, ..., 0, 1, 2, ...: n of them, equally many of each."""
-    within("n", n, 0, 10**8)
-    within("num_classes", num_classes, 1)
+    in_range("n", n, 0, 10**8)
+    in_range("num_classes", num_classes, 1)
     return torch.arange(n) % num_classes
 
 
 def _road(schedule: Schedule, times: Times) -> list[int]:
     """The times to visit, as whole numbers; by default every one from T to 0."""
-    return timesteps.uniform(schedule, schedule.T) if times is None else [int(t) for t in times]
+    return timesteps.uniform(schedule, schedule.T) if times is None else whole_times(times)
 
 
 def _everyone(t: int, x: Tensor) -> Tensor:

@@ -6,11 +6,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ddpm_core.diffusion.arguments import checked, in_range
 from ddpm_core.diffusion.pixels import to_uint8
 
 
+@checked
 def pad_to(images: Tensor, height: int, width: int) -> Tensor:
     """Centre (N, C, H, W) images on a black canvas of height x width; those that fill it are returned as they are."""
+    in_range("height", height, 1, 1 << 16)
+    in_range("width", width, 1, 1 << 16)
     extra_h, extra_w = height - images.shape[2], width - images.shape[3]
     if not extra_h and not extra_w:
         return images
@@ -21,12 +25,14 @@ def pad_to(images: Tensor, height: int, width: int) -> Tensor:
     return torch.nn.functional.pad(images, sides, value=black)
 
 
+@checked
 def random_flip(x: Tensor, generator: torch.Generator) -> Tensor:
     """Mirror each image (B, C, H, W) left to right with probability one half."""
     mirrored = torch.rand(len(x), generator=generator) < 0.5
     return torch.where(mirrored.to(x.device)[:, None, None, None], x.flip(-1), x)
 
 
+@checked
 def shrink(images: Tensor, factor: int) -> Tensor:
     """uint8 images (N, C, H, W) at 1/factor of their size: each pixel the mean of factor x factor of theirs."""
     if images.dtype != torch.uint8 or factor < 1 or images.shape[2] % factor or images.shape[3] % factor:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
+import torch
 from torch import Tensor
 
 IMAGES = {"x", "x0", "x_t", "x_prev", "x_1", "x_T", "x0_hat", "eps", "z", "v", "score", "mean", "like", "output"}
@@ -49,11 +50,35 @@ def same_shape(name: str, x: Tensor, other_name: str, other: Tensor) -> None:
         )
 
 
-def within(name: str, value: float, least: float, most: float = math.inf) -> None:
+def in_range(name: str, value: float, least: float, most: float = math.inf) -> None:
     """Raises ValueError for a number below `least` or above `most`."""
     if not least <= value <= most:
         room = f"of at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
         raise ValueError(f"need {name} {room}, but got {value:g}.")
+
+
+def together(**tensors: Tensor | float) -> None:
+    """Raises ValueError for tensors that do not go together element by element, as a picture (B, C, H, W) and its
+    variance (B, 1, 1, 1) do."""
+    (name, first), *others = tensors.items()
+    for other_name, other in others:
+        if not isinstance(other, Tensor):
+            continue
+        try:
+            torch.broadcast_shapes(first.shape, other.shape)
+        except RuntimeError as error:
+            shapes = f"{name} is {tuple(first.shape)}, {other_name} is {tuple(other.shape)}"
+            raise ValueError(f"need {other_name} of a shape that goes with that of {name}: {shapes}.") from error
+        if first.device != other.device:
+            raise ValueError(f"need {name} and {other_name} on one device, but got {first.device} and {other.device}.")
+
+
+def whole_times(times: Sequence[int]) -> list[int]:
+    """The times as a list. Raises ValueError if there is none, or if they are not whole numbers."""
+    road = list(times)
+    if not road or not all(math.isfinite(t) and t == int(t) for t in road):
+        raise ValueError(f"need times that are whole numbers, one at least, but got {road!s:.60}.")
+    return [int(t) for t in road]
 
 
 def _check_alike(images: dict[str, Tensor]) -> None:

@@ -10,7 +10,7 @@ import warnings
 import torch
 from torch import Tensor
 
-from ddpm_core.diffusion.arguments import checked
+from ddpm_core.diffusion.arguments import checked, in_range
 from ddpm_core.diffusion.gaussian import kl, q_posterior, q_sample
 from ddpm_core.diffusion.pixels import BIN
 from ddpm_core.diffusion.prediction import Denoise
@@ -107,6 +107,9 @@ def continuous_time_vlb(
     of `log_snr`, each at the time of the schedule that is nearest to it, with one draw of x_t.
     [Kingma 2021, Eqs. 15 and 18; chapter 4, Eq. 4.18]
     """
+    if len(log_snr) != 2 or not len(x0):
+        raise ValueError(f"need log_snr as two numbers and x0 of some examples, but got {log_snr} and {len(x0)}.")
+    in_range("levels", levels, 2, 10**6)
     low, high = log_snr
     log = schedule.snr.log()
     if not log[-1] - 0.5 <= low < high <= log[1] + 0.5:
@@ -133,6 +136,8 @@ def rate(terms: Tensor) -> Tensor:
 
     terms as `vlb_terms` returns them, in nats or bits.   [Ho 2020, Section 4.3; chapter 11, Eq. 11.1]
     """
+    if len(terms) < 2:
+        raise ValueError(f"need terms (T + 1, B), as vlb_terms gives them, but got {tuple(terms.shape)}.")
     steps = terms[1:].flip(0).cumsum(0).flip(0)  # row t - 1: the steps from T down to that from x_t
     return terms[0] + torch.cat([steps, torch.zeros_like(terms[:1])])
 

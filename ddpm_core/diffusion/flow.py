@@ -10,7 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from ddpm_core.diffusion.arguments import checked, same_shape
+from ddpm_core.diffusion.arguments import checked, same_shape, whole_times
 from ddpm_core.diffusion.timesteps import Steps
 from ddpm_core.schedule import at, at_least_one
 
@@ -85,7 +85,7 @@ def euler(velocity: Velocity, sigma: Tensor, x_T: Tensor, times: Sequence[int] |
     Nothing is random after x_T. By default every time from T to 0 is visited.   [chapter 16, Eq. 16.3]
     """
     T = len(sigma) - 1
-    road = list(range(T, -1, -1)) if times is None else [int(t) for t in times]
+    road = list(range(T, -1, -1)) if times is None else whole_times(times)
     if len(road) < 2 or road[0] != T or road[-1] != 0 or any(a <= b for a, b in pairwise(road)):
         raise ValueError(f"need falling times from T = {T} to 0, but got {road!s:.60}.")
     x = x_T

@@ -5,7 +5,7 @@ Shapes everywhere: x (B, ...) float, t (B,) whole numbers in 0..T, eps shaped li
 
 from torch import Tensor
 
-from ddpm_core.diffusion.arguments import checked
+from ddpm_core.diffusion.arguments import checked, together
 from ddpm_core.schedule import Schedule, at
 
 
@@ -70,6 +70,7 @@ def product_of_gaussians(mean1: Tensor, variance1: Tensor, mean2: Tensor, varian
     A variance may be 0: then the other has no say. ValueError if both are, or one is negative.
     [chapter 3, Eqs. 3.4 and 3.5]
     """
+    together(mean1=mean1, variance1=variance1, mean2=mean2, variance2=variance2)
     total = variance1 + variance2
     if (variance1 < 0).any() or (variance2 < 0).any() or (total == 0).any():
         least = f"{variance1.min():g} and {variance2.min():g}"
@@ -83,6 +84,7 @@ def kl(mean1: Tensor, variance1: Tensor, mean2: Tensor, variance2: Tensor) -> Te
 
     1/2 ( log(variance2 / variance1) + (variance1 + (mean1 - mean2)^2) / variance2 - 1 ).   [chapter 1, Eq. 1.14]
     """
+    together(mean1=mean1, variance1=variance1, mean2=mean2, variance2=variance2)
     return 0.5 * ((variance2 / variance1).log() + (variance1 + (mean1 - mean2) ** 2) / variance2 - 1)
 
 

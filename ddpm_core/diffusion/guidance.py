@@ -22,7 +22,7 @@ def guided(conditional: Denoise, unconditional: Denoise, scale: float, interval:
     """
     if not -1 <= scale <= STRONGEST:  # nan is not
         raise ValueError(f"need a guidance scale between -1 and {STRONGEST:g}, but got {scale:g}.")
-    if interval is not None and not 1 <= interval[0] <= interval[1]:
+    if interval is not None and not (len(interval) == 2 and 1 <= interval[0] <= interval[1]):
         raise ValueError(f"need an interval of times (first, last) with 1 <= first <= last, but got {interval}.")
 
     def denoise(x_t: Tensor, t: Tensor) -> Tensor:

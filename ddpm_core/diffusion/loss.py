@@ -11,7 +11,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ddpm_core.diffusion.arguments import checked, same_shape, within
+from ddpm_core.diffusion.arguments import checked, in_range, same_shape
 from ddpm_core.diffusion.elbo import bits_per_dim, check_terminal_snr, term
 from ddpm_core.diffusion.gaussian import posterior_coefficients, q_sample
 from ddpm_core.diffusion.prediction import EPS, Network, Prediction
@@ -93,7 +93,7 @@ def sample_timesteps(schedule: Schedule, n: int, generator: torch.Generator) -> 
 
     The same expectation as independent draws with less scatter.  [Kingma 2021, low-discrepancy sampler]
     """
-    within("n", n, 1, 10**8)
+    in_range("n", n, 1, 10**8)
     u = (torch.arange(n, dtype=torch.float64) + torch.rand(1, generator=generator, dtype=torch.float64)) / n
     t = (u * schedule.T).long().clamp(max=schedule.T - 1) + 1
     return t[torch.randperm(n, generator=generator)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ddpm_core.diffusion.arguments import checked, within
+from ddpm_core.diffusion.arguments import checked, in_range
 from ddpm_core.diffusion.prediction import Denoise
 from ddpm_core.schedule import Schedule, at
 
@@ -38,7 +38,7 @@ class GaussianMixture:
     @checked
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """n points x_0, (n, D)."""
-        within("n", n, 1, 10**8)
+        in_range("n", n, 1, 10**8)
         mode = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         z = torch.randn(n, self.means.shape[1], generator=generator, dtype=self.means.dtype)
         return self.means[mode] + self.variances[mode].sqrt() * z

@@ -34,7 +34,9 @@ class Model:
         told = self.network if labels is None else partial(self.network, labels=labels)
         denoise = denoiser(told, self.schedule, self.prediction)
         if guidance and labels is None:
-            raise ValueError("guidance pulls towards a label or a caption, but this network or this call has none.")
+            raise ValueError(
+                "need labels: guidance pulls towards a label or a caption, but this network or this call has none."
+            )
         if guidance:
             denoise = guided(denoise, denoiser(self.network, self.schedule, self.prediction), guidance, interval)
         return clip_denoised(denoise)

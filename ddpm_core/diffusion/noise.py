@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ddpm_core.diffusion.arguments import checked, within
+from ddpm_core.diffusion.arguments import checked, in_range
 
 Generator = torch.Generator | Sequence[torch.Generator] | None  # one for the batch, one for each example, torch's own
 
@@ -23,7 +23,7 @@ def seeded(*numbers: int) -> torch.Generator:
 @checked
 def one_each(seed: int, first: int, n: int) -> list[torch.Generator]:
     """A generator for each of the pictures first, ..., first + n - 1, fixed by the seed and the picture's number."""
-    within("n", n, 0, MANY)
+    in_range("n", n, 0, MANY)
     return [seeded(seed, picture) for picture in range(first, first + n)]
 
 

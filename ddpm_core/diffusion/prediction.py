@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ddpm_core.diffusion.arguments import checked, same_shape, within
+from ddpm_core.diffusion.arguments import checked, in_range, same_shape
 from ddpm_core.diffusion.gaussian import posterior_coefficients, q_posterior, x0_from_eps
 from ddpm_core.schedule import Schedule, at
 
@@ -114,5 +114,5 @@ def clip_denoised(denoise: Denoise, bound: float = 1.0) -> Denoise:
 
     Raises ValueError for a bound below 0.
     """
-    within("bound", bound, 0)
+    in_range("bound", bound, 0)
     return lambda x_t, t: denoise(x_t, t).clamp(-bound, bound)

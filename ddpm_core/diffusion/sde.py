@@ -12,7 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from ddpm_core.diffusion.arguments import checked
+from ddpm_core.diffusion.arguments import checked, together, whole_times
 from ddpm_core.diffusion.flow import Velocity
 from ddpm_core.diffusion.gaussian import eps_from_x0
 from ddpm_core.diffusion.noise import Generator, standard_normal
@@ -46,6 +46,7 @@ def forward_step(x: Tensor, h: Tensor | float, z: Tensor) -> Tensor:
 
     h is a number or (B, 1, ..., 1).   [Song 2021 (SDE), Eq. 11; chapter 14, Eq. 14.5]
     """
+    together(x=x, h=h)
     return x - h / 2 * x + h**0.5 * z
 
 
@@ -56,6 +57,7 @@ def backward_step(x: Tensor, score: Tensor, h: Tensor | float, z: Tensor, noise:
     noise = 1 is the reverse equation, 0 the probability flow, and every other amount has the same densities.
     [Song 2021 (SDE), Eq. 6; chapter 14, Eqs. 14.7 and 14.8]
     """
+    together(x=x, h=h)
     return x + h / 2 * (x + (1 + noise**2) * score) + noise * h**0.5 * z
 
 
@@ -160,7 +162,7 @@ def log_likelihood(score: Score, schedule: Schedule, x: Tensor, times: Sequence[
 
 def _one_way(T: int, times: Sequence[int], falling: bool | None = None) -> list[int]:
     """The times as whole numbers. Raises ValueError unless they lie in 0..T and go one way, or the one asked for."""
-    road = [int(t) for t in times]
+    road = whole_times(times)
     down, up = (all(a > b for a, b in pairwise(way)) for way in (road, road[::-1]))
     right = (down or up) if falling is None else (down if falling else up)
     if len(road) < 2 or not right or min(road) < 0 or max(road) > T:

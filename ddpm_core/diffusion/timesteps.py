@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ddpm_core.diffusion.arguments import checked
+from ddpm_core.diffusion.arguments import checked, in_range
 from ddpm_core.schedule import Schedule
 
 Steps = Iterator[tuple[int, Tensor]]  # what a sampler yields: (t, x_t), from the largest time to the smallest
@@ -53,6 +53,8 @@ def karras(schedule: Schedule, steps: int, rho: float = 7.0, low: float = 0.002,
     _enough(schedule, steps)
     if not rho >= 1:
         raise ValueError(f"need rho of at least 1, but got {rho}.")
+    in_range("low", low, 0)
+    in_range("high", high, 0)
     level = (1 / schedule.alpha_bar - 1).sqrt()
     ends = [min(high, float(level[-1])) ** (1 / rho), max(low, float(level[1])) ** (1 / rho)]
     levels = torch.linspace(*ends, steps, dtype=torch.float64)[1:] ** rho

@@ -33,7 +33,7 @@ def save_pretrained(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(model.network, DDPMUNet):
-        weights = save_diffusers(folder, model) / "unet" / WEIGHTS[0]
+        weights = save_diffusers(folder, model) / "unet" / WEIGHTS
     else:
         weights = checkpoint.save(folder, model)
     if picture is None:

@@ -46,7 +46,7 @@ def save_diffusers(folder: str | Path, model: Model) -> Path:
         raise ValueError(f"need a UNet or a DDPMUNet for diffusers, but got a {type(model.network).__name__}.")
     index = {"_class_name": of_pipeline, "unet": of_network, "scheduler": ["diffusers", "DDPMScheduler"]}
     texts = {f"unet/{CONFIG}": _text(description), f"scheduler/{scheduler_config.FILE}": _text(scheduler)}
-    _write_tensors(folder / "unet" / WEIGHTS[0], tensors)
+    _write_tensors(folder / "unet" / WEIGHTS, tensors)
     for name, text in (code | texts | {INDEX: _text(index)}).items():
         write_atomically(folder / name, lambda path, text=text: path.write_text(text, "utf-8"))
     return folder
