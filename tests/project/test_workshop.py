@@ -108,7 +108,8 @@ def read(name):
 def test_a_chapter_is_cut_at_its_headings():
     parts = sections.cut(CELLS)
     assert [(part.title, part.cells) for part in parts] == [("", [0]), ("First, things", [2]), ("Second", [4, 5])]
-    assert parts[1].anchor == "first-things" and sections.title(CELLS) == "1. A chapter"
+    assert parts[1].anchor == "first-things" and sections.address("Bayes' rule: x₀") == "bayes-rule-x0"
+    assert sections.title(CELLS) == "1. A chapter"
 
 
 def test_a_good_path_passes():
