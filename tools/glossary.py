@@ -12,7 +12,6 @@ import unicodedata
 from pathlib import Path
 
 import sections
-from docutils.nodes import make_id
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAD = ["term", "explanation", "page", "anchor"]
@@ -45,7 +44,7 @@ def key(term: str) -> str:
 def anchors(text: str) -> set[str]:
     """The addresses in a chapter: those of its headings and of its equations."""
     heads = re.findall(r"(?m)^#{2,4} (.+)$", sections.guarded(text))
-    return {make_id(head.strip()) for head in heads} | set(re.findall(r'<a id="([\w-]+)"></a>', text))
+    return {sections.address(head) for head in heads} | set(re.findall(r'<a id="([\w-]+)"></a>', text))
 
 
 def complaints(terms: list[dict], pages: dict[str, str]) -> list[str]:

@@ -25,8 +25,13 @@ class Section:
 
     @property
     def anchor(self) -> str:
-        """Its address on the page, as Sphinx makes it."""
-        return make_id(self.title)
+        """Its address on the page."""
+        return address(self.title)
+
+
+def address(title: str) -> str:
+    """A heading's address as Sphinx makes it, after straight quotes have become curly ones, which it drops."""
+    return make_id(title.strip().replace("'", "\u2019"))
 
 
 def cut(cells) -> list[Section]:

@@ -201,7 +201,7 @@ def test_every_link_leads_somewhere():
 
 
 def test_the_build_holds_the_contents_and_nothing_else():
-    built = {f"/book/{path.name}" for path in (HTML / "book").glob("*.html")}
+    built = {f"/{path.relative_to(HTML).as_posix()}" for path in (HTML / "book").rglob("*.html")}
     assert built == set(PAGES), "run `make book`"
 
 

@@ -1,11 +1,15 @@
 """The workshop's paths fit the chapters, add up, and their cells run within their budget."""
 
 import copy
+import re
+import runpy
 import subprocess
 import sys
 
+import notebooks
 import paths
 import pytest
+import quizzes
 import rehearse
 import sections
 
@@ -37,6 +41,35 @@ def test_the_short_path_runs_within_its_budget():
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "within the budget" in done.stdout
+
+
+def test_the_quizzes_have_one_right_answer_and_a_reason_for_each():
+    parts = quizzes.load((ROOT / "workshop" / "quiz.yml").read_text("utf-8"))
+    assert quizzes.complaints(parts) == []
+    assert (ROOT / "book" / "workshop" / "quiz.md").read_text("utf-8") == quizzes.render(parts), "run `make notebooks`"
+
+
+def test_the_notes_say_four_things_of_every_chapter():
+    notes = sections.cut([{"cell_type": "markdown", "source": (ROOT / "book" / "workshop" / "notes.md").read_text()}])
+    wanted = [f"Chapter {int(name[:2])}" if name[0].isdigit() else name.capitalize() for name in notebooks.chapters()]
+    assert sorted(part.title for part in notes if part.title) == sorted(wanted)
+    for part in notes[1:]:
+        assert re.findall(r"(?m)^- \*\*(\w[\w-]*)\.\*\*", part.text) == ["Aim", "Predict", "Mix-up", "Board"], (
+            part.title
+        )
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "workshop" / "solutions").glob("*.py")), ids=lambda path: path.stem)
+def test_a_solution_of_the_homework_holds(script):
+    runpy.run_path(str(script))
+
+
+def test_every_task_has_a_solution_that_no_page_shows():
+    tasks = re.findall(r"(?m)^\*\*(\d)\. ", (ROOT / "book" / "workshop" / "homework.md").read_text())
+    assert [f"task{k}.py" for k in tasks] == sorted(
+        path.name for path in (ROOT / "workshop" / "solutions").glob("*.py")
+    )
+    assert "workshop/solutions" not in (ROOT / "_toc.yml").read_text()
 
 
 # ---- Each check catches its mistake ------------------------------------------------------------------------
@@ -75,7 +108,8 @@ def read(name):
 def test_a_chapter_is_cut_at_its_headings():
     parts = sections.cut(CELLS)
     assert [(part.title, part.cells) for part in parts] == [("", [0]), ("First, things", [2]), ("Second", [4, 5])]
-    assert parts[1].anchor == "first-things" and sections.title(CELLS) == "1. A chapter"
+    assert parts[1].anchor == "first-things" and sections.address("Bayes' rule: x₀") == "bayes-rule-x0"
+    assert sections.title(CELLS) == "1. A chapter"
 
 
 def test_a_good_path_passes():
@@ -131,3 +165,30 @@ def test_an_unknown_path_or_chapter_is_named():
         paths.load(60)
     with pytest.raises(FileNotFoundError, match="no chapter '99-none'"):
         sections.chapter("99-none")
+
+
+QUESTION = {
+    "ask": "Why?",
+    "page": "01-planted",
+    "section": "Second",
+    "answers": [
+        {"text": "A", "says": "So."},
+        {"text": "B", "right": True, "says": "So."},
+        {"text": "C", "says": "So."},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("answers", "section", "said"),
+    [
+        ([{"right": False}, {"right": False}, {"right": True, "says": ""}], "Second", "gives no reason"),
+        ([{"right": True}, {"right": True}, {}], "Second", "one that is right"),
+        ([{}, {}, {}], "Third", "no section 'Third'"),
+    ],
+)
+def test_a_quiz_that_does_not_fit_is_named(answers, section, said):
+    question = {**QUESTION, "section": section}
+    question["answers"] = [{**old, **new} for old, new in zip(QUESTION["answers"], answers, strict=True)]
+    found = quizzes.complaints([{"part": "P", "questions": [question] * 4}], read)
+    assert any(said in sentence for sentence in found) and found[0] == "P: 4 questions instead of 5"
