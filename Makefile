@@ -87,6 +87,7 @@ colab: $(READY)
 notebooks: $(READY)
 	$(BIN)/python tools/cards.py
 	$(BIN)/python tools/speed.py
+	$(BIN)/python tools/scale.py
 	$(BIN)/python tools/trust.py
 	$(BIN)/python tools/measured.py
 	$(BIN)/python tools/hashes.py
