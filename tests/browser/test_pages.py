@@ -169,7 +169,7 @@ def dead_links(pages, exists):
 @pytest.mark.parametrize("path", EVERY)
 def test_page(open_page, path, look):
     """Opens quietly, stays on its site, axe finds nothing, nothing sticks out."""
-    page = open_page(path, **LOOKS[look])
+    page = open_page(path, bypass_csp=False, **LOOKS[look])
     page.log.console_errors = [text for text in page.log.console_errors if text not in CONSOLE]
     found = page.log.complaints() + violations(page)
     if look == "phone":

@@ -22,7 +22,7 @@ def open_watched(open_page):
     """Opens a page that notes in ``refused`` what its policy forbade."""
 
     def opener(path):
-        page = open_page("/search.html", wait=False)
+        page = open_page("/search.html", wait=False, bypass_csp=False)
         page.add_init_script(LISTEN)
         page.goto(page.url.replace("/search.html", path))
         page.wait_for_load_state("networkidle")
