@@ -87,6 +87,7 @@ colab: $(READY)
 notebooks: $(READY)
 	$(BIN)/python tools/cards.py
 	$(BIN)/python tools/speed.py
+	$(BIN)/python tools/scale.py
 	$(BIN)/python tools/trust.py
 	$(BIN)/python tools/measured.py
 	$(BIN)/python tools/hashes.py
@@ -96,6 +97,7 @@ notebooks: $(READY)
 	$(BIN)/python tools/quizzes.py
 	$(BIN)/python tools/glossary.py
 	$(BIN)/python tools/front.py
+	$(BIN)/python tools/citation.py
 
 # Peers stand in an environment of their own, which finds the book's and this folder beside what is installed there.
 $(PEERS)/.ready: $(READY) benchmarks/requirements.txt

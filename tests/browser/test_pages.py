@@ -19,11 +19,7 @@ AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
 HEAVIEST = 1_000_000  # bytes a page may bring along, without what the theme shares among all pages
 
 # What axe finds in the theme itself, by rule and element; anything else, and the same rule elsewhere, is a failure.
-# The logo stands in the sidebar outside of every landmark.
-THEME = {
-    ("region", ".only-light"),
-    ("region", ".only-dark"),
-}
+THEME: set[tuple[str, str]] = set()
 # Errors on the console that belong to the theme: none since _config.yml names the default mode.
 CONSOLE = set()
 
