@@ -113,6 +113,7 @@ bench: $(PEERS)/.ready
 # The cells of the paths of 45, 90 and 180 minutes, each within its budget of compute; noted in workshop/measured.json.
 workshop: $(READY)
 	$(BIN)/python tools/rehearse.py --record
+	$(BIN)/python tools/paths.py
 
 repository: $(READY)
 	$(BIN)/python tools/repository.py "$(URL)"

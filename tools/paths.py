@@ -8,6 +8,7 @@ run, and before them those of the sections named by ``also``, on which they buil
 
 import ast
 import builtins
+import json
 import re
 import sys
 from pathlib import Path
@@ -129,15 +130,22 @@ def of_step(step: dict, start: int, read) -> list[str]:
     return [*lines, ""]
 
 
-def render(path: dict, read=sections.chapter) -> str:
-    """The page of a path."""
+def took(path: dict, measured: dict) -> str:
+    """What the cells of a path took when they were last run, as a sentence."""
+    if not (last := measured.get(str(path["minutes"]))):
+        return "What they take was not measured."
+    beside = " beside a GPU" if last["device"] == "GPU" else ""
+    return f"On {last['date']} they took {last['processor']:.0f} s{beside}."
+
+
+def render(path: dict, read=sections.chapter, measured: dict | None = None) -> str:
+    """The page of a path; `measured` is what workshop/measured.json holds."""
     lines = [f"<!-- Written by tools/paths.py from workshop/{path['minutes']}.yml: edit that. -->", ""]
     lines += [f"# {path['title']}", "", path["aim"], ""]
     lines += [
         f"A path of {path['minutes']} minutes. The numbers in front are minutes from the start. `make workshop` runs",
         f"all of its cells, and fails if they take more than {path['compute']} seconds of the processor.",
-        "",
-        f'<a href="../_static/slides/{path["minutes"]}.html">Slides for this path</a>.' if path.get("slides") else "",
+        took(path, measured or {}),
         "",
     ]
     start = 0
@@ -151,6 +159,12 @@ def page(length: int, root: Path = ROOT) -> Path:
     return root / "book" / "workshop" / f"{length}-minutes.md"
 
 
+def measurements(root: Path = ROOT) -> dict:
+    """What `make workshop` has measured; nothing where it never ran."""
+    file = root / "workshop" / "measured.json"
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
 def main(root: Path = ROOT) -> int:
     """Write the pages; stop at a path that does not fit its chapters."""
     for length in LENGTHS:
@@ -159,7 +173,7 @@ def main(root: Path = ROOT) -> int:
             print(f"workshop/{length}.yml:", *found, sep="\n  ", file=sys.stderr)
             return 1
         page(length, root).parent.mkdir(exist_ok=True)
-        page(length, root).write_text(render(path), "utf-8")
+        page(length, root).write_text(render(path, measured=measurements(root)), "utf-8")
     return 0
 
 

@@ -32,7 +32,9 @@ def test_a_path_runs_every_cell_that_its_cells_build_on(length):
 @EVERY
 def test_the_page_of_a_path_is_up_to_date(length):
     path = paths.load(length)
-    assert paths.page(length).read_text("utf-8") == paths.render(path), "run `make notebooks`"
+    assert paths.page(length).read_text("utf-8") == paths.render(path, measured=paths.measurements()), (
+        "run `make notebooks`"
+    )
 
 
 def test_the_short_path_runs_within_its_budget():
@@ -158,6 +160,12 @@ def test_a_path_over_its_budget_fails():
     path = planted()
     assert rehearse.verdict(path, {"processor": 9.9}) == ""
     assert "10 were allowed" in rehearse.verdict(path, {"processor": 10.1})
+
+
+def test_a_page_says_what_the_cells_took():
+    assert "was not measured" in paths.render(planted(), read)
+    last = {"40": {"date": "2026-11-30", "processor": 9.6, "device": "processor"}}
+    assert "On 2026-11-30 they took 10 s." in paths.render(planted(), read, last)
 
 
 def test_an_unknown_path_or_chapter_is_named():
