@@ -460,7 +460,7 @@ def test_noise_of_another_shape_is_refused_and_not_shared_out(shape, normal):
 
 @pytest.mark.parametrize("eta", [-0.5, 1.5, float("nan")])
 def test_more_noise_than_there_should_be_is_refused(eta, normal):
-    with pytest.raises(ValueError, match="need eta (between 0 and 1|as a finite number)"):
+    with pytest.raises(ValueError, match=r"need eta (between 0 and 1|as a finite number)"):
         ddim_step(linear(10), normal(2, 2), torch.tensor([3, 4]), torch.tensor([1, 2]), normal(2, 2), normal(2, 2), eta)
 
 
