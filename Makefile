@@ -3,6 +3,7 @@
 # make lab           the chapters as notebooks    make bench   speed, side by side
 # make space         the generator as a Space  make push-space SPACE=user/name
 # make audit         holes known in its packages    make sbom    the list of them, as CycloneDX
+# make workshop      run the workshop's paths within their budgets
 # make repository URL=https://github.com/YOU/FORK     make lint     make clean
 
 PYTHON ?= python3
@@ -18,7 +19,7 @@ AUDIT := .venv-audit
 
 .DEFAULT_GOAL := book
 .PHONY: book test test-portable test-unit test-notebooks test-colab test-pages
-.PHONY: audit sbom space push-space lab colab notebooks bench repository lint clean
+.PHONY: audit sbom space push-space lab colab notebooks workshop bench repository lint clean
 
 # The pages show stored outputs, so `make book` needs no torch: the rest comes with the first target that uses it. A stamp
 # says that a list is installed; it is brought up to date when a pin or the package's metadata changes.
@@ -94,7 +95,11 @@ notebooks: $(READY)
 	$(BIN)/python tools/hashes.py
 	$(BIN)/python tools/notebooks.py
 	$(BIN)/python tools/equations.py
+	$(BIN)/python tools/paths.py
+	$(BIN)/python tools/quizzes.py
+	$(BIN)/python tools/glossary.py
 	$(BIN)/python tools/front.py
+	$(BIN)/python tools/citation.py
 
 # Peers stand in an environment of their own, which finds the book's and this folder beside what is installed there.
 $(PEERS)/.ready: $(READY) benchmarks/requirements.txt
@@ -122,6 +127,11 @@ sbom: $(AUDIT)/.ready
 
 bench: $(PEERS)/.ready
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(PEERS)/bin/python -m benchmarks.$$(basename $$script .py); done
+
+# The cells of the paths of 45, 90 and 180 minutes, each within its budget of compute; noted in workshop/measured.json.
+workshop: $(READY)
+	$(BIN)/python tools/rehearse.py --record
+	$(BIN)/python tools/paths.py
 
 repository: $(READY)
 	$(BIN)/python tools/repository.py "$(URL)"

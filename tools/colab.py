@@ -11,13 +11,14 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import colab_versions
 import nbformat
 from jupyter_client.manager import AsyncKernelManager as KernelManager
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / ".venv-colab"
-COLAB = ["ipywidgets==7.7.1", "ipython==7.34.0", "ipykernel==6.17.1", "setuptools<81"]  # Colab's list, August 2026
+COLAB = [*colab_versions.pins(), "setuptools<81"]  # the list with its date: tools/colab.txt
 
 
 def prepare() -> Path:

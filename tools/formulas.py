@@ -70,8 +70,11 @@ def mathml(tex: str, display: bool) -> str:
 
 
 def spell(node) -> None:
-    """Accents as small as TeX draws them, and no letter that the book's font lacks."""
+    """Accents as small as TeX draws them, brackets close to what they hold, no letter that the font lacks."""
     node.text = ACCENTS.get(node.text, node.text) if node.tag == "mo" else node.text
+    if node.get("minsize"):  # \big and its like, which browsers would take for signs between two things
+        node.set("lspace", "0")
+        node.set("rspace", "0")
     lacking = unknown(node.tag, node.text or "", node.get("mathvariant") == "normal")
     if lacking:
         raise ValueError(f"the font lacks {' '.join(sorted(lacking))}, see tools/math_font.py")

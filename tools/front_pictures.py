@@ -108,8 +108,22 @@ def main() -> None:
         "10": cut("few_steps.png", 32, [5, 8], [0, 1, 2, 5], scale=2),
         "16": cut("beside_the_club.png", 32, [0, 2], [0, 2, 4, 9], gap=0),
     }
+    pictures["social"] = social()
     for name, picture in pictures.items():
         picture.save(FOLDER / f"{name}.png", optimize=True)
+
+
+def social() -> Image.Image:
+    """What a link to the book shows elsewhere: the opening's pictures, in two rows on the dark page."""
+    sheet, scale = Image.open(FOLDER / "opening.png").convert("RGB"), 2
+    side = sheet.width // COLUMNS
+    whole = Image.new("RGB", (1200, 630), "#121212")
+    for k in range(PICTURES):
+        row, column = divmod(k, COLUMNS)
+        one = sheet.crop((column * side, row * side, (column + 1) * side, (row + 1) * side))
+        place = (60 + column * (side * scale + 8), 175 + row * (side * scale + 24))
+        whole.paste(one.resize((side * scale, side * scale), Image.Resampling.NEAREST), place)
+    return whole
 
 
 if __name__ == "__main__":

@@ -65,6 +65,9 @@ def lightened(html: str, options: str) -> str:
     early = [f'<link rel="preload" href="{here}{font}" as="font" type="font/woff2" crossorigin />' for font in fonts]
     head = re.sub(r'\s*<link rel="preload" as="script"[^>]*>', "", head)  # they come early enough, and styles first
     head = head.replace("<title>", "\n    ".join([*early, "<title>"]), 1)
+    # The logo stands in the sidebar, which is a landmark, so that it is reached by one, too.
+    sidebar = 'class="bd-sidebar-primary bd-sidebar'
+    body = body.replace(sidebar, f'role="complementary" aria-label="The book" {sidebar}', 1)
     page = head + end + body
     searches = 'id="search-results"' in body
     for name in LEFT_OUT if searches else LEFT_OUT + OF_SEARCH:

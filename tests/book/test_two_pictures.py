@@ -36,4 +36,4 @@ def test_a_chain_of_one_number_is_the_picture_s_part_of_a_chain_of_pictures(sche
         now = torch.full((n,), t)
         x0_hat = world.posterior_mean(schedule, x, now)
         x = sampler.ddpm_step(schedule, x, now, x0_hat, z[t - 1][:, None] * along + across[t - 1])
-    torch.testing.assert_close(two_pictures.ends(schedule, size.item()), x @ along, rtol=0, atol=1e-8)
+    torch.testing.assert_close(two_pictures.chains(schedule, size.item()), x @ along, rtol=0, atol=1e-8)

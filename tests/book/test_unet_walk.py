@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from ddpm_core.book.widgets import Station, walk_unet
+from ddpm_core.book.widgets import WalkStep, walk_unet
 
 
 def output(channels, side, seed=0):
@@ -17,10 +17,10 @@ def output(channels, side, seed=0):
 
 
 PIECES = [
-    Station("in", output(1, 8), "what comes in"),
-    Station("down", output(12, 8, 1), "down"),
-    Station("middle", output(9, 4, 2), "deep"),
-    Station("<up>", output(5, 8, 3), "across", skip=1),
+    WalkStep("in", output(1, 8), "what comes in"),
+    WalkStep("down", output(12, 8, 1), "down"),
+    WalkStep("middle", output(9, 4, 2), "deep"),
+    WalkStep("<up>", output(5, 8, 3), "across", skip=1),
 ]
 
 
@@ -39,7 +39,7 @@ def test_a_frame_is_up_to_eight_channels_each_stretched_over_the_greys():
 
 
 def test_a_channel_of_one_value_is_one_grey():
-    pieces = [Station("flat", torch.full((1, 4, 4), 3.0), "flat"), PIECES[2]]
+    pieces = [WalkStep("flat", torch.full((1, 4, 4), 3.0), "flat"), PIECES[2]]
     assert (walk_unet(pieces, label="Flat").frame(1) == 0).all()
 
 
@@ -58,10 +58,10 @@ def test_the_page_gets_means_levels_and_skips():
     [
         (PIECES[:1], 1, "two pieces or more"),
         (PIECES, 5, "a start among them"),
-        ([*PIECES, Station("flat", output(1, 8)[0], "no channels")], 1, r"shaped \(C, H, H\)"),
-        ([*PIECES, Station("odd", output(1, 3), "three")], 1, "halvings of the largest, 8, but got 3"),
-        ([*PIECES, Station("wrong", output(1, 4), "deep", skip=1)], 1, "as large as it is"),
-        ([*PIECES, Station("wrong", output(1, 8), "far", skip=9)], 1, "as large as it is"),
+        ([*PIECES, WalkStep("flat", output(1, 8)[0], "no channels")], 1, r"shaped \(C, H, H\)"),
+        ([*PIECES, WalkStep("odd", output(1, 3), "three")], 1, "halvings of the largest, 8, but got 3"),
+        ([*PIECES, WalkStep("wrong", output(1, 4), "deep", skip=1)], 1, "as large as it is"),
+        ([*PIECES, WalkStep("wrong", output(1, 8), "far", skip=9)], 1, "as large as it is"),
     ],
 )
 def test_other_networks_are_refused(pieces, start, word):

@@ -37,11 +37,13 @@ def open_page(browser, site):
     open_page("/book/intro.html", width=390, height=844, color_scheme="dark", reduced_motion="reduce")
 
     ``base`` is the server that all of the page's requests must stay on, by default ``site``. Every page has a
-    context of its own, without storage or cache of an earlier one, and is closed at the end of the test.
+    context of its own, without storage or cache of an earlier one, and is closed at the end of the test. Its policy
+    would stop what a test waits for, so it holds only where a test asks for it with bypass_csp=False.
     """
     contexts = []
 
     def opener(path, width=1280, height=900, color_scheme="light", base=site, wait=True, **options):
+        options = {"bypass_csp": True} | options
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=color_scheme, **options)
         contexts.append(context)
         page = listen(context.new_page(), base)

@@ -93,3 +93,17 @@ def test_a_page_fetches_no_other_icons_than_its_own(open_page):
     asked = page.evaluate("performance.getEntriesByType('resource').map(r => r.name)")
     assert any("icons-solid" in name for name in asked)
     assert not [name for name in asked if "fontawesome" in name]
+
+
+def test_a_fold_is_a_line_of_text(open_page):
+    page = open_page("/book/03-posterior.html")
+    assert style(page, "div.cell details.hide", "boxShadow") == "none"
+    assert style(page, "div.cell details.hide > summary > p", "fontWeight") == "400"
+
+
+def test_the_glass_does_not_cover_what_one_looks_for(open_page):
+    page = open_page(DESIGN)
+    page.keyboard.press("Control+k")
+    glass = page.locator("#pst-search-dialog .fa-magnifying-glass").bounding_box()
+    field = page.locator("#pst-search-dialog input")
+    assert glass["x"] + glass["width"] <= field.bounding_box()["x"] + 12

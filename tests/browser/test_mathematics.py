@@ -1,6 +1,10 @@
 """Formulas on the page: set without a script, in the book's font, where they belong, and readable on a phone."""
 
+import io
+
+import numpy as np
 import pytest
+from PIL import Image
 
 CHAPTER = "/book/05-prediction.html"
 
@@ -84,3 +88,17 @@ def test_a_reader_hears_mathematics_and_copies_it(open_page):
         range.selectNodeContents(document.querySelector('p:has(#eq-5-7) + div.math math'));
         getSelection().removeAllRanges(); getSelection().addRange(range); }""")
     assert "=" in page.evaluate("getSelection().toString()")
+
+
+def test_a_brace_below_a_long_term_is_painted_whole(open_page):
+    """Its ink is the same when the browser is made to look for it far around."""
+    page = open_page("/book/04-elbo.html")
+    equation = page.locator("p:has(#eq-4-11) + div.math")
+    assert equation.locator("munder > mo").count() >= 3
+
+    def ink():
+        return int((np.array(Image.open(io.BytesIO(equation.screenshot())).convert("L")) < 128).sum())
+
+    before = ink()
+    page.add_style_tag(content="munder > mo { outline: 12em solid transparent; }")
+    assert ink() == pytest.approx(before, rel=0.01)

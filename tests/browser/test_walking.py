@@ -6,7 +6,7 @@ import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
 
-from ddpm_core.book.widgets import Station, walk_unet
+from ddpm_core.book.widgets import WalkStep, walk_unet
 
 SHAPES = {"x_t": (1, 8), "stem": (12, 8), "down": (12, 8), "shrink": (12, 4), "middle": (20, 4), "up": (12, 8)}
 
@@ -15,7 +15,7 @@ SHAPES = {"x_t": (1, 8), "stem": (12, 8), "down": (12, 8), "shrink": (12, 4), "m
 def figure():
     generator = torch.Generator().manual_seed(0)
     pieces = [
-        Station(
+        WalkStep(
             name, torch.randn(n, side, side, generator=generator), f"{name} it is", skip=2 if name == "up" else None
         )
         for name, (n, side) in SHAPES.items()

@@ -63,6 +63,11 @@ def test_only_a_long_formula_in_a_line_may_scroll():
     assert 'class="math long"' in formulas.in_a_line("a + b + c + d + e + f + g + h + i + j + k + l + m")
 
 
+def test_brackets_of_a_fixed_size_stand_close_to_what_they_hold():
+    html = formulas.mathml(r"\big| a \big|", True)
+    assert html.count('lspace="0" rspace="0"') == 2
+
+
 @pytest.mark.parametrize("tex", [r"\nosuch{x}", r"\frac{1}", r"\left( x", "x_"])
 def test_what_cannot_be_set_is_refused(tex):
     with pytest.raises(ValueError, match="Error: "):

@@ -97,13 +97,13 @@ def _share_at(function) -> None:
         got = number(function(contrast))
         require(0 <= got <= 1, f"a share lies between 0 and 1, but yours is {got:.4g}.")
         size = contrast * examples.digit().double().norm().item()
-        right = (two_pictures.ends(linear(200), size) > 0).double().mean().item()
+        right = (two_pictures.chains(linear(200), size) > 0).double().mean().item()
         as_in_data = "that is the share in the data: is the chain the one that stops early, schedule.linear(200)?"
         same_as_before = "that is the share at full contrast: do both means of the mixture take the factor?"
         mistakes = {
             "that is the share of the negatives; count the zeros.": 1 - right,
             as_in_data: 0.8,
-            same_as_before: (two_pictures.ends(linear(200), size / contrast) > 0).double().mean().item(),
+            same_as_before: (two_pictures.chains(linear(200), size / contrast) > 0).double().mean().item(),
         }
         otherwise = (
             f"at a contrast of {contrast:g} about {right:.2f} of the pictures are zeros, but yours is {got:.2f}."

@@ -20,11 +20,11 @@ from ddpm_core.book.widgets.scrubber import live_forward, scrub, scrub_frames, s
 from ddpm_core.book.widgets.training import scrub_training
 from ddpm_core.book.widgets.trajectory import scrub_rows
 from ddpm_core.book.widgets.unet_builder import build_unet
-from ddpm_core.book.widgets.unet_walk import Station, walk_unet
+from ddpm_core.book.widgets.unet_walk import WalkStep, walk_unet
 from ddpm_core.book.widgets.walking import walk_and_jump
 
 __all__ = [
-    "Station", "accuse", "build_unet", "compare", "derivation_line", "edit_schedule", "edit_weighting",
+    "WalkStep", "accuse", "build_unet", "compare", "derivation_line", "edit_schedule", "edit_weighting",
     "film", "guess_digit", "leaps", "live_caption", "live_forward", "morph_bound", "open_gap", "opening",
     "posterior", "scrub", "scrub_frames", "scrub_points", "scrub_predictions", "scrub_rate", "scrub_rows",
     "scrub_training", "shared_latents", "turn_axes", "vector_field", "view_nearest", "walk_and_jump",

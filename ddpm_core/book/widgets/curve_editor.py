@@ -81,7 +81,7 @@ def edit_schedule(
     def frame(*position) -> dict:
         now = from_betas(bent(*position))
         x_t = q_sample(now, x0.expand(SHOWN, -1, -1, -1), torch.tensor(shown), eps.expand(SHOWN, -1, -1, -1))
-        u = two_pictures.ends(now, size)
+        u = two_pictures.chains(now, size)
         rows = (u[: 2 * COLUMNS].reshape(2, COLUMNS, 1, 1, 1) * x0 / size).permute(0, 3, 1, 4, 2)
         return {
             "beta": now.beta,

@@ -24,7 +24,7 @@ def starts() -> Tensor:
     return torch.special.ndtri((k.double() + 0.5) / CHAINS)
 
 
-def ends(schedule: Schedule, size: float) -> Tensor:
+def chains(schedule: Schedule, size: float) -> Tensor:
     """u_0 (400,) by ancestral sampling with the variance beta_tilde and the exact E[x_0 | x_t]; `size` is |x_0|.
 
     The world is a mixture of two Gaussians at u = size and u = -size, in shares of 4 to 1.   [Ho 2020, Algorithm 2]

@@ -14,7 +14,7 @@ MAPS = 8  # channels of a piece that are shown
 
 
 @dataclass(frozen=True, eq=False)
-class Station:
+class WalkStep:
     """A piece of a network at work: what it hands on (C, H, W), H = W, and a sentence about it.
 
     skip: the number of the piece, counted from 0, whose output comes straight across.
@@ -26,7 +26,7 @@ class Station:
     skip: int | None = None
 
 
-def walk_unet(pieces: Sequence[Station], *, label: str, start: int = 1) -> Scrubber:
+def walk_unet(pieces: Sequence[WalkStep], *, label: str, start: int = 1) -> Scrubber:
     """Walk through a network with one slider: the pieces so far are lit, and of the last one eight channels are shown.
 
     A piece stands the lower, the coarser it is: by one row for each halving. Each is drawn by the mean of its channels,
@@ -61,7 +61,7 @@ def walk_unet(pieces: Sequence[Station], *, label: str, start: int = 1) -> Scrub
     )
 
 
-def _side(piece: Station) -> int:
+def _side(piece: WalkStep) -> int:
     shape = tuple(piece.output.shape)
     if len(shape) != 3 or 0 in shape or shape[1] != shape[2]:
         raise ValueError(f"need the output of {piece.name!r} shaped (C, H, H), but got {shape}.")
@@ -82,7 +82,7 @@ def _greys(x: Tensor) -> Tensor:
     return ((x - x.min()) / span * 255).round().to(torch.uint8)
 
 
-def _stage(pieces: list[Station], sides: list[int], levels: list[int]) -> str:
+def _stage(pieces: list[WalkStep], sides: list[int], levels: list[int]) -> str:
     n, deep = len(pieces), max(levels) + 1
 
     def at(k: int) -> str:

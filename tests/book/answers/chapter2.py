@@ -36,7 +36,7 @@ def in_single_precision(t, T, s):
 
 def share(contrast, make=schedule.linear, zeros=True):
     """By chains of one number, along the picture."""
-    along = two_pictures.ends(make(200), contrast * examples.digit().double().norm().item())
+    along = two_pictures.chains(make(200), contrast * examples.digit().double().norm().item())
     return ((along > 0) == zeros).double().mean().item()
 
 

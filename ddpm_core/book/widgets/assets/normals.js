@@ -1,7 +1,7 @@
 // Numbers from N(0, 1), the same as those of hashed_noise.py: Box and Muller's formula for hashes of 1, 2, 3, ...
 const uniform = i => {
-  i = Math.imul(i ^ i >>> 16, 0x21f0aaad);
-  i = Math.imul(i ^ i >>> 15, 0x735a2d97);
+  i = Math.imul(i ^ i >>> 16, 569420461);
+  i = Math.imul(i ^ i >>> 15, 1935289751);
   return (((i ^ i >>> 15) >>> 0) + 0.5) / 2 ** 32;
 };
 const normals = n => {
