@@ -2,6 +2,7 @@
 # make notebooks     text twins -> notebooks      make test-portable    the tests as on other makes of processor
 # make lab           the chapters as notebooks    make bench   speed, side by side
 # make space         the generator as a Space  make push-space SPACE=user/name
+# make audit         holes known in its packages    make sbom    the list of them, as CycloneDX
 # make workshop      run the workshop's paths within their budgets
 # make repository URL=https://github.com/YOU/FORK     make lint     make clean
 
@@ -14,10 +15,11 @@ READY := $(VENV)/.ready
 BOOK_READY := $(VENV)/.book-ready
 PAGE := _build/html/index.html
 PEERS := .venv-bench
+AUDIT := .venv-audit
 
 .DEFAULT_GOAL := book
 .PHONY: book test test-portable test-unit test-notebooks test-colab test-pages
-.PHONY: space push-space lab colab notebooks workshop bench repository lint clean
+.PHONY: audit sbom space push-space lab colab notebooks workshop bench repository lint clean
 
 # The pages show stored outputs, so `make book` needs no torch: the rest comes with the first target that uses it. A stamp
 # says that a list is installed; it is brought up to date when a pin or the package's metadata changes.
@@ -107,6 +109,22 @@ $(PEERS)/.ready: $(READY) benchmarks/requirements.txt
 	    | { read book; read peers; printf '%s\n' "$$book" "$(CURDIR)" > "$$peers/book.pth"; }
 	@touch $@
 
+# Holes known in the pinned packages, and the pins as a bill of materials. The audit asks PyPI itself: a mirror does not
+# know the holes.
+$(AUDIT)/.ready: tools/audit.txt
+	$(PYTHON) -m venv --clear $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check -r tools/audit.txt
+	@touch $@
+
+audit: $(AUDIT)/.ready
+	$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip -r requirements.txt
+
+sbom: $(AUDIT)/.ready
+	mkdir -p _build
+	cat book/requirements.txt requirements.txt | grep -v '^-r' \
+	    | $(AUDIT)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o _build/sbom.json -
+	@echo "The list: _build/sbom.json"
+
 bench: $(PEERS)/.ready
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(PEERS)/bin/python -m benchmarks.$$(basename $$script .py); done
 
@@ -123,5 +141,5 @@ lint: $(READY)
 	$(BIN)/ruff format --quiet --check . || { $(BIN)/ruff format --check .; exit 1; }
 
 clean:
-	rm -rf _build .pytest_cache .ruff_cache *.egg-info $(VENV) .venv-colab $(PEERS)
+	rm -rf _build .pytest_cache .ruff_cache *.egg-info $(VENV) .venv-colab $(PEERS) $(AUDIT)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

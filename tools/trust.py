@@ -111,5 +111,55 @@ def wrong_arguments(found: dict) -> list[str]:
     ]
 
 
+@section("mutants", "Tests that notice")
+def noticed(found: dict) -> list[str]:
+    share = found["noticed"] / found["tried"]
+    rows = [[f"`{row['where']}`", row["reason"]] for row in found["survivors"]]
+    return [
+        "Would a test fail if a formula were wrong? One sign, number, comparison or condition of the mathematics is "
+        "changed, in the schedules, `diffusion`, the samplers and Muon. Then the tests of that file run, but for "
+        f"{found['tests_left_out']} kinds of test that take long.",
+        f"Possible changes: {found['possible']:,}. Tried, drawn at random: {found['tried']:,}. Noticed: "
+        f"{found['noticed']:,}, or {share:.0%}. These were not, and why:",
+        table(["change", "reason"], rows).replace("| --: |", "| --- |"),
+    ]
+
+
+@section("coverage", "Lines that no test visits")
+def coverage(found: dict) -> list[str]:
+    rows = [[f"`{file}`", f"{lines}", f"{missed}"] for file, (lines, missed) in found["files"].items() if missed]
+    lines, missed = (sum(row[k] for row in found["files"].values()) for k in (0, 1))
+    return [
+        f"The same files have {lines:,} statements. Their own tests visit {1 - missed / lines:.1%} of them. The rest "
+        "of the package: not measured.",
+        table(["file", "statements", "not visited"], rows),
+    ]
+
+
+@section("versions", "Other versions of Python")
+def versions(found: dict) -> list[str]:
+    heads = ["Python", "torch", "modules imported", "tests passed"]
+    rows = [[row["python"], row["torch"], f"{row['modules']}", f"{row['tests_passed']:,}"] for row in found["rows"]]
+    missing = ", ".join(found["bounds_missing"]) or "none"
+    return [
+        "All tests run on Python 3.11. On the oldest Python that the package names, its modules and the quick tests of "
+        "the mathematics were run. Python 3.12 and 3.13: not measured here. Each published change runs on all four.",
+        table(heads, rows),
+        f"Lower bounds of `pyproject.toml`: {len(found['bounds'])}. Of these the index lacks: {missing}. The package "
+        "at its lower bounds: not measured.",
+    ]
+
+
+@section("audit", "What others find in it")
+def audit(found: dict) -> list[str]:
+    return [
+        f"A test looks at every tracked file for {found['kinds_of_secrets']} kinds of keys and passwords. Found: "
+        f"{found['secrets']}. `make sbom` writes the pinned packages as a CycloneDX list, of "
+        f"{found['components']} entries.",
+        f"Holes known in these packages: {found['known_holes']}. `make audit` asks PyPI for them, and needs the "
+        "Internet. Where the project is published it runs once a week.",
+    ]
+
+
 if __name__ == "__main__":
     (ROOT / "book" / "trust.md").write_text(page(ROOT / "book" / "results"))

@@ -414,6 +414,7 @@ def test_whoever_comes_back_finds_it_working(page):
     opened.get_by_label("Steps").fill("3")
     opened.locator(".go").click()
     opened.wait_for_function("document.querySelector('.scrub output').textContent === '3 of 3, t = 0'")
+    assert opened.locator(".scrub output").text_content() == "3 of 3, t = 0"
 
 
 def test_leaving_the_page_while_it_draws_leaves_nothing_behind(page):

@@ -235,6 +235,8 @@ OFF_GRID = [
     (pictures() + 0.003, "0.38 of a grey value"),
     (torch.randn(2, 1, 4, 4, generator=seeded(3)), "grid of 256 grey values"),
     (pictures() * 1.5, "grid of 256 grey values"),
+    (pictures() + 2, "grid of 256 grey values"),  # on a grid, but not in the range
+    (pictures() / 2, "grid of 256 grey values"),  # in the range, but not on the grid
     (torch.full((1, 1, 2, 2), math.nan), "grid of 256 grey values"),
 ]
 

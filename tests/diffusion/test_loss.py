@@ -230,4 +230,5 @@ def test_in_the_hybrid_loss_the_bound_moves_the_variance_alone(predict, normal):
     of_mean, of_width = gradients(bound(s, predict)(net, x0, t, eps), net)
     torch.testing.assert_close(mean, of_simple)
     torch.testing.assert_close(width, 0.25 * of_width)
+    torch.testing.assert_close(gradients(hybrid(s, predict)(net, x0, t, eps), net)[1], 0.001 * of_width)  # the paper's
     assert not torch.allclose(of_mean, torch.zeros_like(of_mean), atol=1e-3)  # alone, the bound moves both

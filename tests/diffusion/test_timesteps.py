@@ -65,3 +65,8 @@ def test_karras_times_need_a_root():
         timesteps.karras(cosine(100), 5, rho=0.5)
     with pytest.raises(ValueError, match="between 1 and T"):
         timesteps.karras(cosine(100), 101)
+
+
+def test_karras_may_begin_at_less_noise_than_the_data_have():
+    times = timesteps.karras(linear(), 5, high=0.5)
+    assert times[0] == 1000 and times[-1] == 0 and times[1] < 1000 / 2  # after T at once far down: a noise of 0.5

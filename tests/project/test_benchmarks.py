@@ -13,8 +13,8 @@ from ddpm_core.diffusion import gaussian
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 SCRIPTS = [
-    "bad_input", "equal_seconds", "faults", "growth", "in_the_page", "many_pictures", "on_a_gpu", "processes",
-    "the_space", "training_step",
+    "bad_input", "equal_seconds", "faults", "growth", "in_the_page", "many_pictures", "mutants", "on_a_gpu",
+    "processes", "the_space", "training_step", "versions",
 ]  # fmt: skip
 
 

@@ -62,4 +62,4 @@ def test_what_it_names_is_there():
 def test_every_command_is_known(words):
     from ddpm_core.cli.arguments import parser
 
-    parser().parse_args(shlex.split(words)[3:])
+    assert vars(parser().parse_args(shlex.split(words)[3:]))

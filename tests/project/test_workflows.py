@@ -32,9 +32,9 @@ def test_a_workflow_calls_what_there_is(path):
 
 
 def test_every_promise_has_its_run():
-    """Every change runs all tests and four Pythons; every week three instruction sets and Colab's widgets."""
+    """Every change runs all tests and four Pythons; every week three instruction sets, Colab's widgets, an audit."""
     texts = {path.stem: yaml.safe_load(path.read_text()) for path in WORKFLOWS}
-    assert set(commands(texts["weekly"])) >= {"make test-portable", "make colab"}
+    assert set(commands(texts["weekly"])) >= {"make test-portable", "make colab", "make audit"}
     assert "schedule" in texts["weekly"][True]  # YAML reads the word `on` so
     assert "make test" in set(commands(texts["test"])) and "make book" in set(commands(texts["book"]))
     python = {texts["test"]["jobs"]["all"]["steps"][1]["with"]["python-version"]}

@@ -63,6 +63,7 @@ def test_the_notes_say_four_things_of_every_chapter():
 
 @pytest.mark.parametrize("script", sorted((ROOT / "workshop" / "solutions").glob("*.py")), ids=lambda path: path.stem)
 def test_a_solution_of_the_homework_holds(script):
+    assert "assert" in script.read_text("utf-8")  # it checks itself
     runpy.run_path(str(script))
 
 
