@@ -58,8 +58,10 @@ def is_there(bound: str) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("python", nargs="+")
+    parser.add_argument("python", nargs="*")
     options, clock = parser.parse_args(), Stopwatch(arguments=["PYTHON"])
+    if not options.python:
+        return print("not measured: name the interpreters of other environments")
     asked = bounds((ROOT / "pyproject.toml").read_text())
     missing = [bound for bound in asked if not is_there(bound)]
     rows = [row(python) for python in options.python]
