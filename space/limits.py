@@ -1,5 +1,6 @@
 """What no caller may send: more than a form holds, and files. It stands before Gradio, which would take both."""
 
+import contextlib
 import json
 
 MOST_BYTES = 1_000_000  # of one request; the longest form that can be filled in has some thousand
@@ -37,14 +38,14 @@ class Limits:
 
         async def noted(message):
             nonlocal begun
-            begun = True
-            await send(message)
+            if came <= MOST_BYTES:  # else the app may call what it could not read by another name
+                begun = True
+                await send(message)
 
-        try:
+        with contextlib.suppress(TooMuch):
             await self.app(scope, counted, noted)
-        except TooMuch:
-            if not begun:
-                await answer(send, 413, TOO_MUCH)
+        if came > MOST_BYTES and not begun:
+            await answer(send, 413, TOO_MUCH)
 
 
 async def answer(send, status: int, sentence: str) -> None:

@@ -121,8 +121,9 @@ def check_name(name: str) -> None:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error's text, without its full stop."""
-    return (str(error).strip().splitlines() or ["no details"])[0].rstrip(".")
+    """The first line of an error's text, without its full stop; of a long one, 200 letters."""
+    line = (str(error).strip().splitlines() or ["no details"])[0].rstrip(".")
+    return line if len(line) <= 200 else line[:200] + "..."
 
 
 def _at(revision: str | None) -> str:

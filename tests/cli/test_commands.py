@@ -411,7 +411,7 @@ class Curves:
 
     def __init__(self, folder, purge_step=None):
         self.folder, self.purge_step, self.points, self.open = folder, purge_step, [], True
-        self.run_was_there = os.path.exists(os.path.dirname(folder))
+        self.run_was_there = os.path.exists(os.path.join(os.path.dirname(folder), checkpoint.MODEL))
 
     def add_scalar(self, name, value, step):
         self.points.append((name, step, value))
