@@ -13,8 +13,8 @@ from ddpm_core.diffusion import gaussian
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 SCRIPTS = [
-    "bad_input", "equal_seconds", "faults", "growth", "in_the_page", "many_pictures", "mutants", "on_a_gpu",
-    "processes", "the_space", "training_step", "versions",
+    "bad_input", "covered", "equal_seconds", "faults", "growth", "in_the_page", "many_pictures", "mutants", "on_a_gpu",
+    "processes", "supply", "the_space", "training_step", "versions",
 ]  # fmt: skip
 
 
@@ -243,3 +243,9 @@ def test_the_space_is_asked_for_what_it_offers(monkeypatch):
     drawing = importlib.import_module("drawing")
     for title, label in script("the_space").MODELS.values():
         assert drawing.asked(title, label, "", 1, script("the_space").STEPS, "DPM-Solver++", 1, 0).n == 1
+
+
+def test_lines_are_counted_by_the_file_of_the_package():
+    summary = {"num_statements": 7, "missing_lines": 2, "covered_lines": 5}
+    report = {"files": {"ddpm_core/unet.py": {"summary": summary}, "x/ddpm_core/cli/train.py": {"summary": summary}}}
+    assert script("covered").lines(report) == {"cli/train.py": (7, 2), "unet.py": (7, 2)}

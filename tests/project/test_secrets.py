@@ -45,8 +45,13 @@ def test_each_kind_is_known_when_it_is_seen(what):
     assert what in found(f"key = '{made_up()[what]}'")
 
 
-def test_no_tracked_file_holds_one():
+def tracked():
+    """Every tracked file's text, by its path."""
     names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     files = [ROOT / name for name in names.split("\0") if name and (ROOT / name).is_file()]
-    seen = {file.name: kinds for file in files if (kinds := found(file.read_bytes().decode("latin-1")))}
-    assert len(files) > 500 and seen == {}
+    return {str(file): file.read_bytes().decode("latin-1") for file in files}
+
+
+def test_no_tracked_file_holds_one():
+    texts = tracked()
+    assert len(texts) > 500 and {name: kinds for name, text in texts.items() if (kinds := found(text))} == {}
