@@ -97,6 +97,7 @@ notebooks: $(READY)
 	$(BIN)/python tools/equations.py
 	$(BIN)/python tools/paths.py
 	$(BIN)/python tools/quizzes.py
+	$(BIN)/python tools/exercises.py
 	$(BIN)/python tools/glossary.py
 	$(BIN)/python tools/front.py
 	$(BIN)/python tools/citation.py
