@@ -98,6 +98,7 @@ notebooks: $(READY)
 	$(BIN)/python tools/paths.py
 	$(BIN)/python tools/quizzes.py
 	$(BIN)/python tools/exercises.py
+	$(BIN)/python tools/challenge.py
 	$(BIN)/python tools/glossary.py
 	$(BIN)/python tools/front.py
 	$(BIN)/python tools/citation.py

@@ -24,8 +24,8 @@ FRONT = """<!-- Written by tools/exercises.py from the chapters and workshop/exe
 
 # All exercises
 
-Have you ten minutes, or an evening? Here you find an exercise that fits. Each has a check that says what to mend, two
-hints, and a folded solution.
+Have you ten minutes, or an evening? Here you find an exercise that fits. Each has a check that says what to mend, a
+hint or two, and a folded solution.
 
 Level and minutes are the author's guess. No room has been timed yet. In front of a chapter each exercise counts as ten
 minutes, which is their mean to the minute. A star marks an exercise that changes an experiment of its chapter and asks
