@@ -99,6 +99,7 @@ notebooks: $(READY)
 	$(BIN)/python tools/quizzes.py
 	$(BIN)/python tools/exercises.py
 	$(BIN)/python tools/challenge.py
+	$(BIN)/python tools/hub.py
 	$(BIN)/python tools/glossary.py
 	$(BIN)/python tools/front.py
 	$(BIN)/python tools/citation.py

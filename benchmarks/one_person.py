@@ -1,4 +1,4 @@
-"""What one person at a chapter costs a shared machine: peak memory, and seconds of the processor, of the notebook's kernel.
+"""What one person at a chapter costs a shared machine: peak memory and processor seconds of the notebook's kernel.
 
 python -m benchmarks.one_person [NAME...]      default: chapters 0, 1 and 6; rows of other chapters are kept
 """
@@ -22,7 +22,7 @@ print(next(_line.split()[1] for _line in _lines if _line.startswith("VmHWM:")), 
 
 
 def row(notebook: Path) -> dict[str, float]:
-    """Run every cell of a notebook in a kernel of its own, as one person does. Raises CellExecutionError if one fails."""
+    """Run every cell of a notebook in a kernel of its own. Raises CellExecutionError if one fails."""
     book = nbformat.read(notebook, as_version=4)
     book.cells.append(nbformat.v4.new_code_cell(SAYS))
     began = time.perf_counter()
@@ -45,8 +45,8 @@ def main() -> None:
     names, clock = parser.parse_args().names, Stopwatch()
     rows = kept() | {name: row(ROOT / "book" / f"{name}.ipynb") for name in names}
     note = (
-        "of the kernel that runs all cells of the chapter, from its start: peak_mib is its largest resident memory, code of "
-        "libraries included, which several kernels share; clock_seconds depend on what else the machine does. The "
+        "of the kernel that runs all cells of the chapter, from its start: peak_mib is its largest resident memory, "
+        "code of libraries included, which several kernels share; clock_seconds depend on what else the machine does. The "
         "server of the notebook is not counted"
     )
     print(rows)

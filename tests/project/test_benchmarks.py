@@ -13,8 +13,8 @@ from ddpm_core.diffusion import gaussian
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 SCRIPTS = [
-    "bad_input", "covered", "equal_seconds", "faults", "growth", "in_the_page", "many_pictures", "mutants", "on_a_gpu", "one_person",
-    "processes", "supply", "the_space", "training_step", "versions",
+    "bad_input", "covered", "equal_seconds", "faults", "growth", "in_the_page", "many_pictures", "mutants", "on_a_gpu",
+    "one_person", "processes", "supply", "the_space", "training_step", "versions",
 ]  # fmt: skip
 
 
@@ -249,3 +249,21 @@ def test_lines_are_counted_by_the_file_of_the_package():
     summary = {"num_statements": 7, "missing_lines": 2, "covered_lines": 5}
     report = {"files": {"ddpm_core/unet.py": {"summary": summary}, "x/ddpm_core/cli/train.py": {"summary": summary}}}
     assert script("covered").lines(report) == {"cli/train.py": (7, 2), "unet.py": (7, 2)}
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the kernel's memory as Linux tells it")
+def test_one_person_is_the_memory_and_the_seconds_of_a_kernel(tmp_path):
+    from nbformat import v4, write
+
+    held = "import time\nheld = bytearray(200 << 20)\ndel held\nwhile time.process_time() < 2: pass"
+    for name, cells in (("idle", []), ("busy", [held])):
+        write(v4.new_notebook(cells=[v4.new_code_cell(cell) for cell in cells]), tmp_path / f"{name}.ipynb")
+    idle, busy = (script("one_person").row(tmp_path / f"{name}.ipynb") for name in ("idle", "busy"))
+    assert busy["peak_mib"] - idle["peak_mib"] > 150 and busy["processor_seconds"] >= 2
+    assert busy["clock_seconds"] >= 2
+
+
+def test_rows_of_other_chapters_are_kept(tmp_path):
+    assert script("one_person").kept(tmp_path) == {}
+    (tmp_path / "one_person.json").write_text('{"results": {"rows": {"a": {"peak_mib": 1}}}}')
+    assert script("one_person").kept(tmp_path) == {"a": {"peak_mib": 1}}
