@@ -46,8 +46,8 @@ def main() -> None:
     rows = kept() | {name: row(ROOT / "book" / f"{name}.ipynb") for name in names}
     note = (
         "of the kernel that runs all cells of the chapter, from its start: peak_mib is its largest resident memory, "
-        "code of libraries included, which several kernels share; clock_seconds depend on what else the machine does. The "
-        "server of the notebook is not counted"
+        "code of libraries included, which several kernels share; clock_seconds depend on what else the machine does. "
+        "The server of the notebook is not counted"
     )
     print(rows)
     write("one_person", {"rows": dict(sorted(rows.items())), "note": note}, clock)

@@ -25,7 +25,8 @@ def table(found: dict | None) -> str:
         lines.append(f"{head} {memory:,} MiB | {seconds:.0f} s | {of_all:.0f} GiB |")
     if found is not None:
         made = f"*`{found['command']}`, {found['date']}, {found['device']}, torch {found['torch']}."
-        lines += ["", f"{made} {found['results']['note'].capitalize()}.*"]
+        note = found["results"]["note"]
+        lines += ["", f"{made} {note[0].upper()}{note[1:]}.*"]
     return "\n".join(lines)
 
 
