@@ -124,13 +124,13 @@ def tables(rows: list[dict]) -> str:
             lines += [
                 f"On {data}:",
                 "",
-                "| | entry | by | Fréchet distance | recognised | calls |",
-                "|---|---|---|---|---|---|",
+                "| entry | distance | recognised | calls |",
+                "|---|--:|--:|--:|",
             ]
             lines += [
-                f"| {place} | {of['name']} | {of['by']} | {of['frechet']:.3f} | "
+                f"| {of['name']}, by {of['by']} | {of['frechet']:.3f} | "
                 f"{'–' if of['recognised'] is None else format(of['recognised'], '.3f')} | {of['calls']} |"
-                for place, of in enumerate(here, start=1)
+                for of in here
             ]
             lines.append("")
     return "\n".join(lines)
