@@ -4,6 +4,7 @@
 # make space         the generator as a Space  make push-space SPACE=user/name
 # make audit         holes known in its packages    make sbom    the list of them, as CycloneDX
 # make workshop      run the workshop's paths within their budgets
+# make offline       book, notebooks, models in one archive    make offline WITH=--wheels   and the packages
 # make repository URL=https://github.com/YOU/FORK     make lint     make clean
 
 PYTHON ?= python3
@@ -19,7 +20,7 @@ AUDIT := .venv-audit
 
 .DEFAULT_GOAL := book
 .PHONY: book test test-portable test-unit test-notebooks test-colab test-pages
-.PHONY: audit sbom space push-space lab colab notebooks workshop bench repository lint clean
+.PHONY: audit sbom space push-space lab colab notebooks workshop offline bench repository lint clean
 
 # The pages show stored outputs, so `make book` needs no torch: the rest comes with the first target that uses it. A stamp
 # says that a list is installed; it is brought up to date when a pin or the package's metadata changes.
@@ -135,6 +136,10 @@ bench: $(PEERS)/.ready
 workshop: $(READY)
 	$(BIN)/python tools/rehearse.py --record
 	$(BIN)/python tools/paths.py
+
+# All that a room without a network needs, in one archive. make offline WITH=--wheels downloads the packages into it, too.
+offline: book
+	$(BIN)/python tools/offline.py $(WITH)
 
 repository: $(READY)
 	$(BIN)/python tools/repository.py "$(URL)"

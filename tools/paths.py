@@ -147,6 +147,8 @@ def render(path: dict, read=sections.chapter, measured: dict | None = None) -> s
         f"all of its cells, and fails if they take more than {path['compute']} seconds of the processor.",
         took(path, measured or {}),
         "",
+        f'<a href="../../slides/{path["minutes"]}.html">Its slides</a> show its headings, formulas and figures.',
+        "",
     ]
     start = 0
     for step in path["steps"]:
