@@ -150,7 +150,7 @@ def page(results: Path) -> str:
         "were not at hand. So this page measures what it can and computes the rest. It says each time which is which.",
         "## What was measured",
         table(
-            ["", "measured"],
+            ["what", "measured"],
             [
                 [
                     f"one core, pictures of {largest}x{largest}, float32",

@@ -61,7 +61,7 @@ def accidents(found: dict) -> str:
         for optimizer, row in found.items()
         if isinstance(row, dict)
     ]
-    return table(["", *PHASES, "differences"], rows)
+    return table(["optimiser", *PHASES, "differences"], rows)
 
 
 @section("kills", "A training that is killed")

@@ -18,8 +18,8 @@ def test_the_search_finds_a_letter_of_a_formula(open_page, asked):
 def test_search_engines_find_every_page():
     tree = ElementTree.parse(HTML / "sitemap.xml")
     places = [place.text for place in tree.iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")]
-    built = {path.name for path in (HTML / "book").glob("*.html")}
-    assert {place.rpartition("/")[2] for place in places} == built
+    built = {path.relative_to(HTML / "book").as_posix() for path in (HTML / "book").rglob("*.html")}
+    assert {place.partition("/book/")[2] for place in places} == built
     assert all(place.startswith("https://") for place in places)
 
 

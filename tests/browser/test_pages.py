@@ -6,6 +6,7 @@ The end of this file plants a bad page to show that each check would catch it.
 """
 
 import json
+import re
 from html.parser import HTMLParser
 from importlib.resources import files
 from urllib.parse import unquote, urljoin, urlsplit
@@ -98,11 +99,15 @@ def cut_off(page):
 
 
 def weight(page):
-    """Bytes of a page's own, HTML and pictures, in all and by file; what lies in _static is shared by all pages."""
+    """Bytes of a page's own, HTML and pictures, in all and by file; what lies in _static is shared by all pages.
+
+    Formulas are not counted: they stand in the page, set, in the place of a script that would set them.
+    """
     asked = page.evaluate("performance.getEntriesByType('resource').map(resource => resource.name)")
     paths = {unquote(urlsplit(address).path) for address in [page.url, *asked]}
     own = [HTML / path.lstrip("/") for path in sorted(paths) if not path.startswith("/_static/")]
     sizes = {path.name: path.stat().st_size for path in own if path.is_file()}
+    sizes["formulas, not counted"] = -sum(map(len, re.findall(r"<math.*?</math>", page.content(), re.DOTALL)))
     return sum(sizes.values()), sizes
 
 
@@ -217,7 +222,7 @@ def test_pictures_and_widgets_fit_the_theme(open_page, look):
     drawings, text = page.evaluate(
         """[[...document.querySelectorAll('.ddpm-drawing > svg')].flatMap(svg => [getComputedStyle(svg).backgroundColor,
             ...[...svg.querySelectorAll('text')].map(text => getComputedStyle(text).fill)]),
-            getComputedStyle(document.querySelector('.bd-article p')).color]"""
+            getComputedStyle(document.querySelector('.bd-article section section > p')).color]"""
     )
     assert set(drawings) == {"rgba(0, 0, 0, 0)", text} and len(drawings) > 40
 
