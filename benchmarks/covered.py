@@ -1,10 +1,11 @@
 """Which lines of the package no unit test visits.
 
-python -m benchmarks.covered [--tests tests] [--processes 2]      needs pytest-cov: pip install pytest-cov
+python -m benchmarks.covered [--tests tests] [--processes 2]      needs pytest-cov
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -29,7 +30,8 @@ def main() -> None:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "pytest", "-q", "-n", str(options.processes), "-p", "no:cacheprovider"]
         how = ["--cov=ddpm_core", f"--cov-report=json:{report}", "--ignore=tests/browser", *options.tests]
-        done = subprocess.run([*command, *how], cwd=ROOT, capture_output=True, text=True)
+        kept = os.environ | {"COVERAGE_FILE": str(Path(folder) / "data")}
+        done = subprocess.run([*command, *how], cwd=ROOT, env=kept, capture_output=True, text=True)
         if not report.is_file():
             raise SystemExit(f"need pytest-cov and tests that run, but got: {done.stdout[-2000:]}{done.stderr[-2000:]}")
         print(done.stdout.splitlines()[-1])
