@@ -131,17 +131,22 @@ MATHEMATICS = ("schedule.py", "sampler.py", "diffusion/", "training/muon.py")
 @section("coverage", "Lines that no test visits")
 def coverage(found: dict) -> list[str]:
     files = found["files"]
-    most = sorted(files.items(), key=lambda row: -row[1][1])[:10]
 
     def visited(named: list[str]) -> str:
         lines, missed = (sum(files[name][k] for name in named) for k in (0, 1))
         return f"{1 - missed / lines:.1%} of {lines:,} statements"
 
     formulas = [name for name in files if name.startswith(MATHEMATICS)]
+    whole = found["tests"] == ["tests"]
+    counted = files if whole else {name: files[name] for name in formulas}
+    most = sorted(counted.items(), key=lambda row: -row[1][1])[:10]
+    of_all = (
+        f"Of the whole package it is {visited(list(files))}." if whole else "The rest of the package: not measured."
+    )
     return [
-        f"The unit tests visit {visited(list(files))} of the package. Of the mathematics alone, the schedules, "
-        f"`diffusion`, the samplers and Muon, it is {visited(formulas)}. What runs in a process of its own, as a "
-        "command does, is not counted. The files with the most that is left:",
+        "Of the mathematics, the schedules, `diffusion`, the samplers and Muon, the tests visit "
+        f"{visited(formulas)}. {of_all} What runs in a process of its own, as a command does, is not counted. The "
+        "files with the most that is left:",
         table(["file", "statements", "not visited"], [[f"`{file}`", f"{n}", f"{left}"] for file, (n, left) in most]),
     ]
 
