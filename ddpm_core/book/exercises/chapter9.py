@@ -70,7 +70,7 @@ def _between(function) -> None:
     close = partial(same, atol=1e-6)  # a share may have been made a float32 on the way
 
     def ask(share: float, *pictures: Tensor) -> Tensor:
-        return tensor(function(schedule, *pictures, t, share), "x_t(lambda)", x0)
+        return tensor(function(schedule, *pictures, t, share), "x_t(u)", x0)
 
     require(close(ask(0.0, x0, other, eps, other_eps), first), "at share 0 it should be the first picture's x_t.")
     require(close(ask(1.0, x0, other, eps, other_eps), second), "at share 1 it should be the other picture's x_t.")
