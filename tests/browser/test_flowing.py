@@ -1,7 +1,5 @@
 """The field on a bare page: arrows and points are those of Python, by mouse, finger and keys, with noise or not."""
 
-import re
-
 import bare
 import numpy as np
 import pytest
@@ -24,15 +22,6 @@ def figure():
     return widgets.vector_field(COSINE, WORLD, label="One field, three readings", points=150)
 
 
-def numbers(page, path):
-    return np.array([float(n) for n in re.findall(r"-?\d+(?:\.\d+)?", page.locator(path).get_attribute("d"))])
-
-
-def cloud(page):
-    """Where the points are, (N, 2), in the figure's units."""
-    return numbers(page, ".cloud").reshape(-1, 3)[:, :2] / [60, -60]  # each ends in h0
-
-
 def slider(page, name):
     return page.get_by_role("slider", name=name)
 
@@ -48,7 +37,7 @@ def test_arrows_are_the_field(bare_page, figure, t, reading):
     page = bare_page(figure._repr_html_())
     bare.move(slider(page, "time t"), t)
     page.get_by_label(reading).check()
-    needles = numbers(page, ".arrows").reshape(-1, 6)
+    needles = bare.numbers(page, ".arrows").reshape(-1, 6)
     foot, tip = (needles[:, :2] + needles[:, 4:]) / 2, needles[:, 2:4]
     wanted = figure.frame(t, reading.split(" ")[1]).numpy()
     sizes = np.hypot(*wanted.T)[:, None]
@@ -66,11 +55,11 @@ def test_arrows_are_the_field(bare_page, figure, t, reading):
 def test_it_opens_half_way_and_without_noise_every_time_is_a_place_on_the_curve(bare_page, figure):
     page = bare_page(figure._repr_html_())
     assert page.locator(".time").inner_text() == "t = 25 of 100"
-    assert np.abs(cloud(page) - flow_to(25)).max() < 0.01
+    assert np.abs(bare.cloud(page) - flow_to(25)).max() < 0.01
     bare.move(slider(page, "time t"), 1)
-    assert np.abs(cloud(page) - flow_to(1)).max() < 0.01
+    assert np.abs(bare.cloud(page) - flow_to(1)).max() < 0.01
     ring = [float(page.locator(".one").get_attribute(name)) for name in ("cx", "cy")]
-    assert np.abs(ring / np.array([60, -60]) - cloud(page)[0]).max() < 0.01
+    assert np.abs(ring / np.array([60, -60]) - bare.cloud(page)[0]).max() < 0.01
 
 
 def test_without_noise_points_return_and_with_noise_they_forget(bare_page, figure):
@@ -80,12 +69,12 @@ def test_without_noise_points_return_and_with_noise_they_forget(bare_page, figur
         bare.move(slider(page, "fresh noise"), noise)
         for t in (1, 80):
             bare.move(time, t)
-        alike = np.corrcoef(cloud(page).flatten(), there.flatten())[0, 1]
+        alike = np.corrcoef(bare.cloud(page).flatten(), there.flatten())[0, 1]
         assert (alike > 0.97) == back and page.locator(".fresh").inner_text() == f"{noise:.2f}"
     assert alike < 0.5
     bare.move(time, 1)  # and yet they lie on the data
-    near = np.abs(cloud(page)[:, None] - WORLD.means.numpy()).max(2).min(1)
-    assert (near < 0.8).mean() > 0.95 and np.hypot(*cloud(page).std(0)) == pytest.approx(
+    near = np.abs(bare.cloud(page)[:, None] - WORLD.means.numpy()).max(2).min(1)
+    assert (near < 0.8).mean() > 0.95 and np.hypot(*bare.cloud(page).std(0)) == pytest.approx(
         float(WORLD.covariance.trace().sqrt()), rel=0.2
     )
 

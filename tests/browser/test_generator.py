@@ -8,6 +8,7 @@ import re
 from functools import partial
 from urllib.parse import quote, urlsplit
 
+import bare
 import numpy as np
 import pytest
 import torch
@@ -471,35 +472,25 @@ def test_with_the_keyboard_alone_a_caption_is_typed_drawn_and_looked_back_at(pag
     opened.locator(".begin").focus()
     opened.keyboard.press("Enter")
     finished(opened)
-    tab_to(opened, "[name=caption]")
+    bare.tab_to(opened, ".ddpm-generator [name=caption]")
     opened.keyboard.press("ControlOrMeta+a")
     opened.keyboard.type("a small blue ring")
     opened.keyboard.press("Enter")
     finished(opened)
-    tab_to(opened, ".scrub input")
+    bare.tab_to(opened, ".ddpm-generator .scrub input")
     opened.keyboard.press("Home")
     assert opened.locator(".scrub output").text_content() == "0 of 4, t = 1000"
     opened.keyboard.press("End")
-    tab_to(opened, "[name=shown]:checked")
+    bare.tab_to(opened, ".ddpm-generator [name=shown]:checked")
     opened.keyboard.press("ArrowDown")
     assert opened.locator("[name=shown][value=x0Hat]").is_checked()
     assert "4 guesses" in opened.locator(".pictures").get_attribute("aria-label")
     for selector in (".save", ".link", ".own summary"):
-        tab_to(opened, selector)
+        bare.tab_to(opened, f".ddpm-generator {selector}")
     opened.keyboard.press("Enter")
-    tab_to(opened, ".pad")
+    bare.tab_to(opened, ".ddpm-generator .pad")
     opened.keyboard.press("Space")
-    tab_to(opened, ".finish")
-
-
-def tab_to(opened, selector):
-    """Press Tab until this has the focus, which must be seen."""
-    for _ in range(40):
-        if opened.evaluate(f"document.activeElement.matches('.ddpm-generator {selector}')"):
-            assert opened.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
-            return
-        opened.keyboard.press("Tab")
-    raise AssertionError(f"Tab does not reach {selector}")
+    bare.tab_to(opened, ".ddpm-generator .finish")
 
 
 def test_everything_has_a_name_for_a_screen_reader(page):

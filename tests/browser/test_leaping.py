@@ -1,7 +1,5 @@
 """Points that leap back to the data, on a bare page: they are those of Python, by mouse, finger and keys."""
 
-import re
-
 import bare
 import numpy as np
 import pytest
@@ -19,15 +17,6 @@ CALLS = [1, 3, 10, 25]
 @pytest.fixture(scope="module")
 def figure():
     return widgets.leaps(COSINE, WORLD, label="Noise flows back", calls=CALLS, opens=3, points=60)
-
-
-def numbers(page, path):
-    return np.array([float(n) for n in re.findall(r"-?\d+(?:\.\d+)?", page.locator(path).get_attribute("d"))])
-
-
-def cloud(page):
-    """Where the points are, (N, 2)."""
-    return numbers(page, ".cloud").reshape(-1, 3)[:, :2] / [60, -60]  # each ends in h0
 
 
 def slider(page, name):
@@ -48,7 +37,7 @@ def test_points_are_those_of_the_sampler_and_their_distance_is_said(bare_page, f
     for k in {0, n // 2, n}:
         bare.move(slider(page, "leaps done"), k)
         wanted = figure.frame(n, eta, k).numpy()
-        assert np.abs(cloud(page) - wanted).max() < 0.02
+        assert np.abs(bare.cloud(page) - wanted).max() < 0.02
         assert page.locator(".time").inner_text() == f"after {k} of {n}: t = {round(100 - 100 * k / n)}"
     far = (figure.frame(n, eta, n) - curve_ends(figure)).norm(dim=1).mean().item()
     assert float(page.locator(".miss").inner_text()) == pytest.approx(far, abs=0.006)
@@ -58,10 +47,10 @@ def test_points_are_those_of_the_sampler_and_their_distance_is_said(bare_page, f
 def test_it_opens_at_the_end_of_few_leaps_with_the_curves_that_they_cut(bare_page, figure):
     page = bare_page(figure._repr_html_())
     assert page.locator(".time").inner_text() == "after 3 of 3: t = 0"
-    pieces = numbers(page, ".pieces").reshape(5, 4, 2) / [60, -60]
+    pieces = bare.numbers(page, ".pieces").reshape(5, 4, 2) / [60, -60]
     path = np.stack([figure.frame(3, 0, k).numpy()[:5] for k in range(4)], axis=1)
     assert np.abs(pieces - path).max() < 0.02
-    curves = numbers(page, ".curves").reshape(5, -1, 2) / [60, -60]
+    curves = bare.numbers(page, ".curves").reshape(5, -1, 2) / [60, -60]
     assert np.abs(curves[:, 0] - figure.frame(3, 0, 0)[:5].numpy()).max() < 0.01
     assert np.abs(curves[:, -1] - curve_ends(figure)[:5].numpy()).max() < 0.01
 

@@ -4,6 +4,7 @@ import math
 import re
 from urllib.parse import parse_qsl, urlsplit
 
+import bare
 import numpy as np
 import pytest
 import torch
@@ -224,7 +225,7 @@ def test_points_are_set_by_keyboard_alone(page):
     opened = page(ADDRESS)
     opened.locator("[name=world]").focus()
     opened.keyboard.press("End")  # the last choice
-    tab_to(opened, ".field")
+    bare.tab_to(opened, ".ddpm-playground .field")
     assert "space sets a point" in opened.locator(".field").get_attribute("aria-label")
     opened.keyboard.press("Space")
     for _ in range(4):
@@ -233,28 +234,18 @@ def test_points_are_set_by_keyboard_alone(page):
     opened.keyboard.press("Space")
     assert opened.locator(".ddpm-playground .status").text_content() == "6 points. Press Train."
     opened.locator("[name=world]").focus()
-    tab_to(opened, ".link")
+    bare.tab_to(opened, ".ddpm-playground .link")
     opened.keyboard.press("Enter")
     assert dict(parse_qsl(urlsplit(opened.url).fragment))["own"] == (
         "0.00,0.00,0.13,0.00,0.25,0.00,0.38,0.00,0.50,0.00,0.50,0.13"
     )
     opened.locator("[name=world]").focus()
-    tab_to(opened, ".go")
+    bare.tab_to(opened, ".ddpm-playground .go")
     opened.keyboard.press("Enter")
     opened.wait_for_function("parseInt(document.querySelector('.figures').textContent) > 5", timeout=60_000)
     opened.locator(".field").focus()
     opened.keyboard.press("Backspace")
     assert "Draw some points" in opened.locator(".ddpm-playground .status").text_content()
-
-
-def tab_to(opened, selector):
-    """Press Tab until this has the focus, which must be seen."""
-    for _ in range(40):
-        if opened.evaluate(f"document.activeElement.matches('.ddpm-playground {selector}')"):
-            assert opened.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
-            return
-        opened.keyboard.press("Tab")
-    raise AssertionError(f"Tab does not reach {selector}")
 
 
 def test_a_finger_draws_a_world_at_the_width_of_a_phone(page):

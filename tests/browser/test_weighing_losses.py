@@ -4,7 +4,6 @@ import bare
 import numpy as np
 import pytest
 import torch
-from axe_playwright_python.sync_playwright import Axe
 
 from ddpm_core.book.widgets import scrub_training
 
@@ -41,16 +40,8 @@ def test_it_opens_where_it_is_told_to(bare_page, figure):
 def test_dragging_trains_and_goes_back(bare_page, figure):
     page = bare_page(figure._repr_html_())
     slider = page.locator("input")
-    slider.scroll_into_view_if_needed()
-    box = slider.bounding_box()
-    x, y = [box["x"] + 8 + share * (box["width"] - 16) for share in (1 / 3, 1, 0)], box["y"] + box["height"] / 2
-    page.mouse.move(x[0], y)
-    page.mouse.down()
-    page.mouse.move(x[1], y, steps=20)
-    held_to(page, figure, 3)
-    page.mouse.move(x[2], y, steps=20)
-    page.mouse.up()
-    held_to(page, figure, 0)
+    for _, k in zip(bare.dragged(page, slider, 1 / 3, 1, 0), (3, 0), strict=True):
+        held_to(page, figure, k)
 
 
 def test_it_moves_by_key_and_by_a_tap(bare_page, figure):
@@ -60,9 +51,7 @@ def test_it_moves_by_key_and_by_a_tap(bare_page, figure):
     held_to(page, figure, 2)
     slider.press("Home")
     held_to(page, figure, 0)
-    slider.scroll_into_view_if_needed()
-    box = slider.bounding_box()
-    page.touchscreen.tap(box["x"] + box["width"] * 0.98, box["y"] + box["height"] / 2)
+    bare.tap(page, slider, 0.98)
     held_to(page, figure, 3)
 
 
@@ -78,6 +67,4 @@ def test_the_curves_are_the_losses(bare_page, figure):
 @pytest.mark.parametrize("width", [390, 1000])
 def test_page_is_accessible_and_nothing_sticks_out(bare_page, figure, width, dark):
     page = bare_page(figure._repr_html_(), width=width, dark=dark)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert all(control.bounding_box()["height"] >= 44 for control in page.locator("input, button").all())
-    assert [v["id"] for v in Axe().run(page).response["violations"]] == []
+    assert bare.faults(page, width) == []
