@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from torch import Tensor
+
 from ddpm_core import trainer
 from ddpm_core.data.times import logit_normal
 from ddpm_core.diffusion.loss import min_snr, sample_timesteps
-from ddpm_core.diffusion.prediction import EPS
+from ddpm_core.diffusion.prediction import EPS, Prediction
 from ddpm_core.recipes import RECIPES, TrainingConfig
+from ddpm_core.schedule import Schedule, at
 from ddpm_core.training.optimizers import adam, muon
 
 
@@ -19,6 +22,26 @@ def to_zero(done: float) -> float:
 def late(done: float) -> float:
     """1 for seven tenths of the training, then a straight line to 0."""
     return min(1.0, (1 - done) / 0.3)
+
+
+def preconditioned(sigma: float) -> Prediction:
+    """x0_hat = skip x_t + scale output, so that target and error have the same size at all times for data of standard
+    deviation `sigma`, uncorrelated: with sigma = 1 this is V with its sign turned.   [Karras 2022, Table 1]"""
+
+    def parts(schedule: Schedule, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+        alpha_bar = at(schedule.alpha_bar, t, like)
+        size = alpha_bar * sigma**2 + 1 - alpha_bar  # variance of x_t
+        return alpha_bar.sqrt() * sigma**2 / size, sigma * ((1 - alpha_bar) / size).sqrt()
+
+    def target(schedule, x0, x_t, t, eps):
+        skip, scale = parts(schedule, t, x0)
+        return (x0 - skip * x_t) / scale
+
+    def to_x0(schedule, output, x_t, t):
+        skip, scale = parts(schedule, t, x_t)
+        return skip * x_t + scale * output
+
+    return Prediction(f"preconditioned({sigma})", target, to_x0, lambda schedule, t, like: parts(schedule, t, like)[1])
 
 
 @dataclass(frozen=True)
@@ -57,6 +80,11 @@ VARIATIONS = {
     "muon, two blocks a level": Variation(
         dict(optimizer=muon(0.02), blocks=2), channels={"digits": (32, 56), "fashion32": (24, 48, 72)}
     ),
+    "muon, preconditioned": _with_muon(predict=preconditioned(0.5)),
+    "muon, a level of all pixels": Variation(
+        dict(optimizer=muon(0.02), patch=1, attention=(2,)), channels={"fashion32": (16, 32, 64, 96)}
+    ),
+    "muon, wider": Variation(dict(optimizer=muon(0.02)), channels={"fashion32": (40, 80, 96)}),
     "muon, half of Adam's rate": _with_muon(lr=1.5e-3),
 }  # fmt: skip
 
