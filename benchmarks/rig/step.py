@@ -1,4 +1,4 @@
-"""One step of training, the same for every network: forward, backward, clip, Adam, moving average."""
+"""One step of training, the same for every network: forward, backward, clip, optimiser, moving average."""
 
 from collections.abc import Callable
 
@@ -10,6 +10,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.rig.peers import Layout
+from ddpm_core.training.optimizers import Optimizer, adam
 
 
 def batch(layout: Layout, n: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
@@ -18,16 +19,16 @@ def batch(layout: Layout, n: int | None = None) -> tuple[Tensor, Tensor, Tensor]
     return torch.randn(n, *shape), torch.randint(1, 1001, (n,)), torch.randn(n, *shape)
 
 
-def training_step(net: nn.Module, x: Tensor, t: Tensor, eps: Tensor) -> Callable[[], None]:
+def training_step(net: nn.Module, x: Tensor, t: Tensor, eps: Tensor, optimizer: Optimizer = adam) -> Callable[[], None]:
     """A step on this batch, with the settings of `ddpm_core.trainer`: fused Adam, clipping, an average in one pass."""
-    weights, optimizer = list(net.parameters()), torch.optim.Adam(net.parameters(), lr=1e-4, fused=True)
+    weights, own = list(net.parameters()), optimizer(net, 1e-4)
     average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(0.999))
 
     def step() -> None:
         F.mse_loss(net(x, t), eps).backward()
         nn.utils.clip_grad_norm_(weights, 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
+        own.step()
+        own.zero_grad()
         average.update_parameters(net)
 
     return step

@@ -14,7 +14,7 @@ from ddpm_core.diffusion import gaussian
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 SCRIPTS = [
     "bad_input", "covered", "equal_seconds", "faults", "growth", "in_the_page", "many_pictures", "mutants", "on_a_gpu",
-    "one_person", "processes", "supply", "the_space", "training_step", "versions",
+    "one_person", "optimizer_overhead", "processes", "supply", "the_space", "training_step", "versions",
 ]  # fmt: skip
 
 
