@@ -60,6 +60,12 @@ def _with_muon(decay=trainer.cosine_decay, **changes) -> Variation:
     return Variation({"optimizer": muon(0.02), **changes}, decay)
 
 
+def _at_all_pixels(**changes) -> Variation:
+    """With Muon, and a level of 16 channels at the pixels' own resolution in place of the pixel-unshuffle stem."""
+    changes = {"optimizer": muon(0.02), "patch": 1, "attention": (2,), **changes}
+    return Variation(changes, channels={"fashion32": (16, 32, 64, 96)})
+
+
 VARIATIONS = {
     "adam": Variation(),
     "adam, half the rate": Variation(dict(lr=1.5e-3)),
@@ -81,9 +87,20 @@ VARIATIONS = {
         dict(optimizer=muon(0.02), blocks=2), channels={"digits": (32, 56), "fashion32": (24, 48, 72)}
     ),
     "muon, preconditioned": _with_muon(predict=preconditioned(0.5)),
-    "muon, a level of all pixels": Variation(
-        dict(optimizer=muon(0.02), patch=1, attention=(2,)), channels={"fashion32": (16, 32, 64, 96)}
-    ),
+    "muon, a level of all pixels": _at_all_pixels(),
+    "all pixels, eps": _at_all_pixels(predict=EPS),
+    "all pixels, preconditioned": _at_all_pixels(predict=preconditioned(0.5)),
+    "all pixels, logit-normal times": _at_all_pixels(times=logit_normal()),
+    "all pixels, wide logit-normal times": _at_all_pixels(times=logit_normal(std=1.5)),
+    "all pixels, min-SNR": _at_all_pixels(weight=min_snr(5.0)),
+    "all pixels, dropout 0.1": _at_all_pixels(dropout=0.1),
+    "all pixels, all labels told": _at_all_pixels(label_drop=0.0),
+    "all pixels, half the rate": _at_all_pixels(optimizer=muon(0.01)),
+    "all pixels, twice the rate": _at_all_pixels(optimizer=muon(0.04)),
+    "all pixels, half of Adam's rate": _at_all_pixels(lr=1.5e-3),
+    "all pixels, attention in the middle alone": _at_all_pixels(attention=()),
+    "all pixels, batches of 64": _at_all_pixels(batch=64),
+    "adam, a level of all pixels": _at_all_pixels(optimizer=adam),
     "muon, a thin level of all pixels": Variation(
         dict(optimizer=muon(0.02), patch=1, attention=(2,)), channels={"fashion32": (8, 32, 64, 96)}
     ),
