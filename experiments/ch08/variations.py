@@ -104,6 +104,9 @@ VARIATIONS = {
     "muon, a thin level of all pixels": Variation(
         dict(optimizer=muon(0.02), patch=1, attention=(2,)), channels={"fashion32": (8, 32, 64, 96)}
     ),
+    "muon, a broad level of all pixels": Variation(
+        dict(optimizer=muon(0.02), patch=1, attention=(2,)), channels={"fashion32": (24, 32, 64, 96)}
+    ),
     "muon, wider": Variation(dict(optimizer=muon(0.02)), channels={"fashion32": (40, 80, 96)}),
     "muon, half of Adam's rate": _with_muon(lr=1.5e-3),
 }  # fmt: skip
