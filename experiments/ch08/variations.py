@@ -107,6 +107,12 @@ VARIATIONS = {
     "muon, a broad level of all pixels": Variation(
         dict(optimizer=muon(0.02), patch=1, attention=(2,)), channels={"fashion32": (24, 32, 64, 96)}
     ),
+    "muon, as broad at all pixels": Variation(
+        dict(optimizer=muon(0.02), patch=1, attention=(2,)), channels={"fashion32": (32, 32, 64, 96)}
+    ),
+    "muon, broad, narrow below": Variation(
+        dict(optimizer=muon(0.02), patch=1, attention=(2,)), channels={"fashion32": (24, 32, 48, 64)}
+    ),
     "muon, wider": Variation(dict(optimizer=muon(0.02)), channels={"fashion32": (40, 80, 96)}),
     "muon, half of Adam's rate": _with_muon(lr=1.5e-3),
 }  # fmt: skip
