@@ -5,11 +5,13 @@ import hashlib
 import io
 import json
 import re
+from dataclasses import replace
 from functools import partial
 from urllib.parse import quote, urlsplit
 
 import bare
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
@@ -17,6 +19,8 @@ from PIL import Image
 from serving import HTML, Quiet, served
 
 from ddpm_core import sampler, schedule
+from ddpm_core.cli import main
+from ddpm_core.diffusion import timesteps
 from ddpm_core.diffusion.model import Model
 from ddpm_core.diffusion.noise import one_each, standard_normal
 from ddpm_core.diffusion.pixels import to_uint8
@@ -80,7 +84,20 @@ def canvas(opened, selector=".pictures"):
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
 
 
-@pytest.mark.parametrize("stem", ["digits", "fashion32", "cars32-gpu", "shapes"])
+STEMS = pytest.mark.parametrize("stem", ["digits", "fashion32", "cars32-gpu", "shapes"])
+
+
+def asking(network, n):
+    """(settings of the page, labels in Python): classes in turn, a caption or nothing; guidance where it pulls."""
+    settings, labels = {"label": None, "caption": ""}, None
+    if network.num_classes:
+        settings["label"], labels = "each", sampler.balanced_labels(n, network.num_classes)
+    if network.vocabulary:
+        settings["caption"], labels = CAPTION, encode([CAPTION] * n, network.vocabulary)
+    return settings | {"n": n, "guidance": 1.5 * (labels is not None)}, labels
+
+
+@STEMS
 @pytest.mark.parametrize(
     "name, eta, key",
     [("dpm", 0, "dpm"), ("ddim", 0, "ddim"), ("ddim", 1, "ddim1"), ("ddim", 0.5, "half"), ("ddpm", 0, "ddpm")],
@@ -89,15 +106,70 @@ def test_every_step_of_a_chain_is_that_of_python(plain, stem, name, eta, key, mo
     """From the same seed, with guidance where the model knows classes or words; in the weights of the file, halves."""
     monkeypatch.setitem(sampler.SAMPLERS, "half", partial(sampler.ddim, eta=0.5))
     model = checkpoint.load(f"book/results/{stem}.safetensors")
-    told, labels = {"label": None, "caption": ""}, None
-    if model.network.num_classes:
-        told["label"], labels = "each", torch.arange(2)
-    if model.network.vocabulary:
-        told["caption"], labels = CAPTION, encode([CAPTION] * 2, model.network.vocabulary)
-    settings = {"n": 2, "steps": 20, "sampler": name, "eta": eta, "guidance": 1.5 * (labels is not None), "seed": 11}
-    found = plain.evaluate(PARITY, [f"{stem}.safetensors", settings | told])
-    guidance, seed = settings["guidance"], settings["seed"]
-    same(found, sampler.trajectory(model, 2, labels=labels, steps=20, sampler=key, guidance=guidance, seed=seed))
+    asked, labels = asking(model.network, 2)
+    found = plain.evaluate(
+        PARITY, [f"{stem}.safetensors", asked | {"steps": 20, "sampler": name, "eta": eta, "seed": 11}]
+    )
+    how = dict(labels=labels, steps=20, sampler=key, guidance=asked["guidance"], seed=11)
+    same(found, sampler.trajectory(model, 2, **how))
+
+
+@pytest.fixture(scope="module")
+def refereed(tmp_path_factory):
+    """refereed(stem): a model of the shelf whose network is its ONNX file, computed by onnxruntime; made once."""
+    folder, made = tmp_path_factory.mktemp("onnx"), {}
+
+    def give(stem):
+        if stem not in made:
+            source, out = f"book/results/{stem}.safetensors", str(folder / f"{stem}.onnx")
+            assert main(["export", source, "--onnx", "--out", out]) == 0
+            session = onnxruntime.InferenceSession(out, providers=["CPUExecutionProvider"])
+            made[stem] = session, checkpoint.load(source)
+        session, model = made[stem]
+
+        def network(x_t, t, labels=None):
+            given = {"x_t": x_t.contiguous(), "t": t}
+            if model.network.label is not None:
+                given["labels"] = model.network.label.nothing(len(t), "cpu") if labels is None else labels
+            return torch.from_numpy(session.run(None, {name: value.numpy() for name, value in given.items()})[0])
+
+        return replace(model, network=network), model.network
+
+    return give
+
+
+@STEMS
+@pytest.mark.parametrize("name", ["dpm", "ddim", "ddpm"])
+def test_every_step_of_a_chain_is_that_of_onnxruntime(plain, stem, name, refereed):
+    """A referee that has no line of the page's engine, nor of PyTorch: the network is its, the way Python's."""
+    model, network = refereed(stem)
+    asked, labels = asking(network, 2)
+    found = plain.evaluate(
+        PARITY, [f"{stem}.safetensors", asked | {"steps": 20, "sampler": name, "eta": 0, "seed": 11}]
+    )
+    same(found, way(model, network, 2, labels, asked["guidance"], 20, name, 11))
+
+
+@STEMS
+def test_what_the_worker_sends_to_the_page_is_what_onnxruntime_draws(page, stem, refereed):
+    """To a shade of the 256."""
+    model, network = refereed(stem)
+    asked, labels = asking(network, 1)
+    (name,) = (name for name, (_, file, _) in models.OFFERED.items() if file == stem)
+    label = asked["label"] or "none"
+    link = f"model={name}&n=1&label={label}&caption={quote(asked['caption'])}&guidance={asked['guidance']}"
+    opened = drawn(page, f"{ADDRESS}#{link}&steps=20&sampler=dpm&seed=12")
+    (wanted,) = to_uint8(sampler.final(way(model, network, 1, labels, asked["guidance"], 20, "dpm", 12)))
+    expected = wanted.permute(1, 2, 0).int().numpy()  # grey is three times the same in the page
+    assert np.abs(canvas(opened) - expected).max() <= 1
+    assert opened.log.complaints() == []
+
+
+def way(model, network, n, labels, guidance, steps, name, seed):
+    """`sampler.trajectory` for a network that is a function."""
+    noise, times = one_each(seed, 0, n), timesteps.uniform(model.schedule, steps)
+    x_T = standard_normal(torch.empty(n, network.in_channels, *model.about["size"]), noise)
+    return sampler.SAMPLERS[name](model.denoiser(labels, guidance), model.schedule, x_T, times, generator=noise)
 
 
 @pytest.mark.parametrize("caption", ["a green ring", "a", "", " ".join(["red", "ring"] * 8)])
