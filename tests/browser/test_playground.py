@@ -2,6 +2,7 @@
 
 import math
 import re
+from functools import partial
 from urllib.parse import parse_qsl, urlsplit
 
 import bare
@@ -11,8 +12,9 @@ import torch
 from axe_playwright_python.sync_playwright import Axe
 from torch import nn
 
+from benchmarks.rig import spiral
 from ddpm_core import sampler, schedule
-from ddpm_core.diffusion import loss, mixture
+from ddpm_core.diffusion import loss, mixture, timesteps
 from ddpm_core.diffusion.prediction import EPS, X0, V
 
 ADDRESS = "/book/playground.html"
@@ -175,6 +177,26 @@ def test_it_trains_pauses_and_starts_anew(page):
     opened.locator(".go").click()
     opened.wait_for_function(f"parseInt(document.querySelector('.figures').textContent) < {paused}", timeout=60_000)
     assert opened.log.complaints() == []
+
+
+def test_what_tells_whether_the_spiral_is_learned_is_right_about_the_exact_answer(page):
+    """Its points go astray as far as those of the package do on the same way; mere noise goes much farther."""
+    found = page(ADDRESS).evaluate(spiral.DRAWN, [[], spiral.POINTS, 50])
+    means, exact = (torch.tensor(found[name], dtype=torch.float64).reshape(-1, 2) for name in ("means", "exact"))
+    world, cosine = mixture.isotropic([1 / 40] * 40, means.tolist(), 0.1), schedule.cosine(1000)
+    x_T = torch.randn(spiral.POINTS, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    denoise, times = partial(world.posterior_mean, cosine), timesteps.uniform(cosine, 50)
+    ours = sampler.final(sampler.ancestral(denoise, cosine, x_T, times, generator=torch.Generator().manual_seed(2)))
+    wanted = spiral.distance(ours, means)
+    assert math.isclose(spiral.distance(exact, means), wanted, rel_tol=0.06)
+    assert spiral.distance(x_T, means) > 3 * wanted
+
+
+def test_in_the_first_seconds_the_points_come_nearer_to_the_spiral(browser, site):
+    with browser.new_context(bypass_csp=True) as context:
+        seconds, steps, ratios = spiral.learning(context.new_page(), site + ADDRESS, 3)
+    assert [int(second) for second in seconds] == sorted({int(second) for second in seconds}) and seconds[0] >= 1
+    assert 0 < steps[0] < steps[1] < steps[2] and ratios[0] > ratios[2] > 1
 
 
 def test_every_experiment_is_a_link_that_sets_the_knobs(page):
