@@ -278,8 +278,10 @@ def test_the_wait_for_the_space_is_that_of_half_and_the_longest():
 def test_the_space_is_asked_for_what_it_offers(monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER.parent / "space"))
     drawing = importlib.import_module("drawing")
-    for title, label in script("the_space").MODELS.values():
-        assert drawing.asked(title, label, "", 1, script("the_space").STEPS, "DPM-Solver++", 1, 0).n == 1
+    asked = script("the_space").MODELS.values()
+    assert [title for title, _, _ in asked if title not in drawing.MODELS] == [] and len(asked) == len(drawing.MODELS)
+    for title, label, caption in asked:
+        assert drawing.asked(title, label, caption, 1, script("the_space").STEPS, "DPM-Solver++", 1, 0).n == 1
 
 
 def test_lines_are_counted_by_the_file_of_the_package():
