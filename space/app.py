@@ -45,19 +45,26 @@ def draw(title, label, caption, n, steps, sampler, guidance, seed):
                 picture.save(file)
             yield [str(file) for file in files], state
     except drawing.Refused as refusal:
-        raise gr.Error(str(refusal), print_exception=False, duration=None) from refusal
+        raise said(refusal) from refusal
+
+
+def said(refusal: drawing.Refused) -> gr.Error:
+    """The sentence, on the page until it is closed, and not in the log."""
+    return gr.Error(str(refusal), print_exception=False, duration=None)
 
 
 def another(title):
     """What can be asked of another model."""
-    if not isinstance(title, str) or title not in drawing.MODELS:
-        raise gr.Error(f"There is no model {drawing.short(title)}.", print_exception=False)
-    names, words = drawing.choices(title), drawing.words(title)
+    try:
+        drawing.known("model", title, drawing.MODELS)
+        names, words = drawing.choices(title), drawing.words(title)
+    except drawing.Refused as refusal:
+        raise said(refusal) from refusal
     first = drawing.EACH if drawing.EACH in names else drawing.ANY
-    known = f"Words that it knows: {', '.join(words)}." if words else None
+    told = f"Words that it knows: {', '.join(words)}." if words else None
     return (
         gr.Dropdown(choices=names, value=first, visible=len(names) > 1),
-        gr.Textbox(value=drawing.EXAMPLES.get(title, ""), info=known, visible=words is not None),
+        gr.Textbox(value=drawing.EXAMPLES.get(title, ""), info=told, visible=words is not None),
     )
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,7 @@ from ddpm_core.diffusion.model import Model
 from ddpm_core.diffusion.pixels import to_uint8
 from ddpm_core.networks.conditioning import MAX_WORDS, encode, tokenize
 from ddpm_core.storage import checkpoint
+from ddpm_core.storage.files import CheckpointError
 
 MODELS = {  # title -> file on the shelf
     "Garments, 32x32": "fashion32",
@@ -66,10 +68,17 @@ class Request:
 
 @cache
 def model(title: str) -> Model:
-    """The model of this title, from the shelf: the folder SHELF, `models` beside this file, or the book's results."""
+    """The model of this title, from the shelf: the folder SHELF, `models` beside this file, or the book's results.
+
+    Raises Refused if its file is missing, cut short or changed; what exactly, the log says.
+    """
     shelves = [Path(os.environ.get("SHELF", HERE / "models")), HERE.parent / "book" / "results"]
     files = [shelf / f"{MODELS[title]}.safetensors" for shelf in shelves]
-    return checkpoint.load(next((file for file in files if file.is_file()), files[0]))
+    try:
+        return checkpoint.load(next((file for file in files if file.is_file()), files[0]))
+    except CheckpointError as error:
+        print(error, file=sys.stderr, flush=True)
+        raise Refused(f"The file of {title} is missing here, cut short or changed: choose another model.") from error
 
 
 def choices(title: str) -> list[str]:
@@ -83,11 +92,16 @@ def words(title: str) -> list[str] | None:
     return model(title).network.vocabulary
 
 
+def known(what: str, value, names) -> None:
+    """Raises Refused unless the value is one of these names."""
+    if not isinstance(value, str) or value not in names:
+        raise Refused(f"There is no {what} {short(value)}: choose one of {', '.join(names)}.")
+
+
 def asked(title, label, caption, n, steps, sampler_name, guidance, seed) -> Request:
     """The request for these values, which may come from anybody and be anything. Raises Refused in one sentence."""
-    for what, value, known in (("model", title, MODELS), ("sampler", sampler_name, SAMPLERS)):
-        if not isinstance(value, str) or value not in known:
-            raise Refused(f"There is no {what} {short(value)}: choose one of {', '.join(known)}.")
+    known("model", title, MODELS)
+    known("sampler", sampler_name, SAMPLERS)
     if label not in choices(title):
         raise Refused(f"{title} knows no class {short(label)}: choose one of {', '.join(choices(title))}.")
     return Request(
@@ -129,16 +143,16 @@ def _readable(title: str, caption) -> str:
     """The caption, which the model can be told, or "" for none; the sentences are those of the generator's page."""
     if not isinstance(caption, str) or len(caption) > MOST["letters"]:
         raise Refused(f"A caption is a text of at most {MOST['letters']} letters.")
-    caption, known = caption.strip(), words(title)
+    caption, vocabulary = caption.strip(), words(title)
     said = tokenize(caption)
-    if caption and known is None:
+    if caption and vocabulary is None:
         raise Refused(f"{title} takes no caption: choose a class.")
     if caption and not said:
         raise Refused("There is no word in this caption.")
-    if unknown := [word for word in dict.fromkeys(said) if word not in known]:
+    if unknown := [word for word in dict.fromkeys(said) if word not in vocabulary]:
         some, more = ", ".join(f"“{word[:30]}”" for word in unknown[:3]), len(unknown) - 3
         some += f" and {more} more" if more > 0 else ""
-        raise Refused(f"The model has never read {some}: it knows {len(known)} words.")
+        raise Refused(f"The model has never read {some}: it knows {len(vocabulary)} words.")
     if len(said) > MAX_WORDS:
         raise Refused(f"A caption has at most {MAX_WORDS} words, but this one has {len(said)}.")
     return caption

@@ -418,12 +418,15 @@ def test_nonsense_in_a_link_is_a_sentence_and_a_picture(page, link, sentence):
 
 
 def test_the_form_is_checked_like_a_link(page):
-    opened = drawn(page, ADDRESS + "#model=digits&n=1&seed=1")
-    opened.get_by_label("Steps").fill("many")
-    opened.locator(".go").click()
-    finished(opened)
-    assert "but “many” was asked for" in said(opened)
-    assert opened.get_by_label("Steps").input_value() == "20"
+    opened = drawn(page, ADDRESS + "#model=digits&n=1&seed=1&steps=2")
+    wrong = [("Steps", text) for text in ("many", "0", "10.7", "x", "nan", "1e1", "")]
+    for name, text in [*wrong, ("Seed", str(2**63)), ("Guidance", "nan"), ("Guidance", "-1")]:
+        opened.get_by_label(name).fill(text)
+        opened.locator(".go").click()
+        told(opened, f"but “{text}” was asked for")
+        finished(opened)
+        assert opened.get_by_label("Steps").input_value() == ("20" if name == "Steps" else "2")
+        opened.get_by_label("Steps").fill("2")
 
 
 @pytest.mark.parametrize("harm", ["cut short", "one byte changed", "missing"])
@@ -446,6 +449,26 @@ def test_a_harmed_model_is_refused_and_the_picture_from_beforehand_offered(page,
     opened.locator(".go").click()  # and once more, from the network as it is now
     finished(opened)
     assert opened.locator(".beforehand").count() == 0
+
+
+@pytest.mark.parametrize(
+    "file, sentence",
+    [
+        ("kernels.wasm", "The engine did not start"),
+        ("worker.mjs", "The drawing machine could not be started."),
+        ("generator.mjs", "The drawing machine could not be fetched."),
+    ],
+)
+def test_a_harmed_machine_is_a_sentence(page, file, sentence):
+    """A part of the engine that is cut short; with it as it was, a second press draws."""
+    opened = page(ADDRESS)
+    opened.route(
+        f"**/{file}", lambda route: route.fulfill(response=(sent := route.fetch()), body=sent.body()[: -len(file) * 20])
+    )
+    opened.locator(".begin").click()
+    told(opened, sentence)
+    assert opened.locator(".beforehand").first.is_visible()
+    opened.unroute(f"**/{file}")
 
 
 def test_without_webassembly_the_page_says_so(page):
@@ -488,6 +511,22 @@ def test_whoever_comes_back_finds_it_working(page):
     opened.locator(".go").click()
     opened.wait_for_function("document.querySelector('.scrub output').textContent === '3 of 3, t = 0'")
     assert opened.locator(".scrub output").text_content() == "3 of 3, t = 0"
+
+
+def test_two_presses_on_the_first_button_open_one_generator(page):
+    opened = page(ADDRESS + "#model=digits&n=1&steps=2")
+    opened.evaluate("const button = document.querySelector('.begin'); button.click(); button.click()")
+    finished(opened)
+    assert opened.locator(".ddpm-generator form").count() == 1 and opened.log.complaints() == []
+
+
+def test_leaving_the_page_while_it_fetches_leaves_nothing_behind(page):
+    opened = page(ADDRESS)
+    opened.route("**/fashion32.safetensors", lambda route: None)  # it never comes
+    opened.locator(".begin").click()
+    told(opened, "Fetching the model")
+    opened.goto(opened.url.split("#")[0].replace("generator", "intro"))
+    assert opened.log.complaints() == []
 
 
 def test_leaving_the_page_while_it_draws_leaves_nothing_behind(page):

@@ -212,14 +212,46 @@ def test_every_experiment_is_a_link_that_sets_the_knobs(page):
 
 
 @pytest.mark.parametrize(
-    "link", ["world=moon", "T=0", "T=nan", "steps=%3Cimg%20src=x%3E", "predict=constructor", "points="]
-)
+    "link",
+    [
+        "world=moon", "T=0", "T=nan", "predict=constructor", "points=", "steps=%3Cimg%20src=x%3E", "steps=0",
+        "steps=10.7", "steps=x", "steps=nan", "eta=-1", f"points={2**63}", "world=" + 100_000 * "a", "world=\U0001f697",
+    ],
+)  # fmt: skip
 def test_nonsense_in_a_link_is_said_and_left_aside(page, link):
     opened = page(f"{ADDRESS}#{link}")
     name = link.split("=")[0]
     assert "is no choice for" in opened.locator(".ddpm-playground .status").text_content()
     assert opened.locator(f".ddpm-playground [name={name}]").input_value() in ("spiral", "1000", "50", "v", "0")
     assert opened.locator(".ddpm-playground img").count() == 0 and opened.log.complaints() == []
+
+
+def test_two_presses_at_once_train_and_pause(page):
+    opened = page(ADDRESS)
+    opened.evaluate("const go = document.querySelector('.go'); go.click(); go.click()")
+    assert opened.locator(".go").text_content() == "Train"
+    opened.evaluate("const again = document.querySelector('.again'); again.click(); again.click()")
+    opened.locator(".go").click()
+    opened.wait_for_function("parseInt(document.querySelector('.figures').textContent) > 20", timeout=60_000)
+    assert opened.log.complaints() == []
+
+
+def test_leaving_the_page_while_it_trains_leaves_nothing_behind(page):
+    opened = page(ADDRESS)
+    opened.locator(".go").click()
+    opened.wait_for_function("parseInt(document.querySelector('.figures').textContent) > 5", timeout=60_000)
+    opened.goto(opened.url.replace("playground", "intro"))
+    assert opened.log.complaints() == []
+    opened.go_back()
+    opened.locator(".go:text('Train'), .go:text('Pause')").wait_for()
+    assert opened.log.complaints() == []
+
+
+def test_a_training_that_cannot_be_started_is_a_sentence(page):
+    opened = page("/book/intro.html")
+    opened.route("**/playground/worker.mjs", lambda route: route.fulfill(body="import nonsense"))
+    opened.goto(opened.url.replace("intro", "playground"))
+    opened.locator(".status:text('The training could not be started')").wait_for()
 
 
 def test_a_world_of_ones_own(page):
@@ -287,7 +319,9 @@ def test_a_finger_draws_a_world_at_the_width_of_a_phone(page):
     opened.wait_for_function("parseInt(document.querySelector('.figures').textContent) > 5", timeout=60_000)
 
 
-@pytest.mark.parametrize("own", ["", "1", "1,x", "9,9", "1,,2", "%3Cb%3E", "Infinity,0", ",".join(["1"] * 802)])
+@pytest.mark.parametrize(
+    "own", ["", "1", "1,x", "9,9", "1,,2", "%3Cb%3E", "Infinity,0", ",".join(["1"] * 802), "1," * 50_000]
+)
 def test_nonsense_for_points_is_said(page, own):
     opened = page(f"{ADDRESS}#world=own&own={own}")
     opened.locator(".go").click()

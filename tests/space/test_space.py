@@ -174,6 +174,33 @@ def test_another_model_brings_its_own_fields(client):
     assert not caption["visible"] and caption["value"] == ""
 
 
+@pytest.mark.parametrize("harm", ["cut short", "one byte changed", "missing"])
+def test_a_harmed_model_is_a_sentence_and_the_others_draw(tmp_path, harm):
+    """In a Space of its own; where the file lies is for the log alone."""
+    import push
+
+    file = push.assembled(tmp_path) / "models" / "digits.safetensors"
+    body = bytearray(file.read_bytes())
+    body[len(body) // 2] ^= 1
+    file.write_bytes(body[:-500] if harm == "cut short" else body)
+    if harm == "missing":
+        file.unlink()
+    code = f"""
+import app, gradio
+for ask in (lambda: app.another("Handwritten digits, 8x8"), lambda: [*app.draw(*{[*FINE.values()]})]):
+    try:
+        ask()
+    except gradio.Error as error:
+        print(error.message)
+print([*app.draw("Cars, 32x32", "any", "", 1, 1, "DDIM", 0, 0)][-1][1])
+"""
+    bare = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"GRADIO_TEMP_DIR": str(tmp_path / "drawn")}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=bare, capture_output=True, text=True)
+    sentence = "The file of Handwritten digits, 8x8 is missing here, cut short or changed: choose another model."
+    assert done.stdout.splitlines() == [sentence, sentence, "Finished: 1 steps, seed 0."], done.stderr
+    assert str(file) in done.stderr and "Traceback" not in done.stderr
+
+
 def test_a_hundred_callers_at_once_get_a_picture_or_a_sentence(client, space):
     answers = []
 
