@@ -453,22 +453,31 @@ def test_a_harmed_model_is_refused_and_the_picture_from_beforehand_offered(page,
 
 @pytest.mark.parametrize(
     "file, sentence",
-    [
-        ("kernels.wasm", "The engine did not start"),
-        ("worker.mjs", "The drawing machine could not be started."),
-        ("generator.mjs", "The drawing machine could not be fetched."),
-    ],
+    [("kernels.wasm", "The engine did not start"), ("worker.mjs", "The drawing machine could not be started.")],
 )
-def test_a_harmed_machine_is_a_sentence(page, file, sentence):
-    """A part of the engine that is cut short; with it as it was, a second press draws."""
+def test_a_harmed_engine_is_a_sentence_and_the_picture_from_beforehand(page, file, sentence):
+    """One that is cut short; once it comes as it should, another press draws."""
     opened = page(ADDRESS)
-    opened.route(
-        f"**/{file}", lambda route: route.fulfill(response=(sent := route.fetch()), body=sent.body()[: -len(file) * 20])
-    )
+    opened.route(f"**/{file}", lambda route: route.fulfill(response=(sent := route.fetch()), body=sent.body()[:-200]))
     opened.locator(".begin").click()
     told(opened, sentence)
-    assert opened.locator(".beforehand").first.is_visible()
+    assert opened.locator(".beforehand[src*='garments.png']").is_visible()
     opened.unroute(f"**/{file}")
+    opened.locator(".go").click()
+    finished(opened)
+    assert opened.locator(".beforehand").count() == 0
+
+
+def test_without_a_network_the_first_press_says_what_to_do(page):
+    opened = page(ADDRESS)
+    opened.route("**/generator.mjs", lambda route: route.abort())
+    opened.locator(".begin").click()
+    told(opened, "The drawing machine could not be fetched. Load the page again when the network is there")
+    assert opened.locator(".beforehand[src*='garments.png']").is_visible()
+    opened.unroute("**/generator.mjs")
+    opened.reload()
+    opened.locator(".begin").click()
+    finished(opened)
 
 
 def test_without_webassembly_the_page_says_so(page):
