@@ -480,6 +480,21 @@ def test_without_a_network_the_first_press_says_what_to_do(page):
     finished(opened)
 
 
+def test_without_https_the_page_checks_the_model_itself(page):
+    """The browser's own SHA-256 is for pages that come by https: ours takes its place, and sees as much."""
+    opened = page(ADDRESS + "#model=digits&n=1&steps=2")
+    plain = "Object.defineProperty(crypto, 'subtle', { value: undefined });\n"
+    opened.route("**/worker.mjs", lambda route: route.fulfill(response=(r := route.fetch()), body=plain + r.text()))
+    opened.locator(".begin").click()
+    finished(opened)
+    opened.route(
+        "**/fashion32.safetensors", lambda route: route.fulfill(body=bytes(models.shelf()["garments"]["bytes"]))
+    )
+    opened.get_by_label("Model").select_option("garments")
+    told(opened, "cut short or has changed")
+    assert opened.locator(".beforehand[src*='garments.png']").is_visible()
+
+
 def test_without_webassembly_the_page_says_so(page):
     opened = page(ADDRESS)
     switched_off = "delete globalThis.WebAssembly;\n"

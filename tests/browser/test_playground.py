@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 from torch import nn
 
 from benchmarks.rig import spiral
@@ -251,7 +252,7 @@ def test_a_training_that_cannot_be_started_is_a_sentence(page):
     opened = page("/book/intro.html")
     opened.route("**/playground/worker.mjs", lambda route: route.fulfill(body="import nonsense"))
     opened.goto(opened.url.replace("intro", "playground"))
-    opened.locator(".status:text('The training could not be started')").wait_for()
+    expect(opened.locator(".ddpm-playground .status")).to_contain_text("The training could not be started")
 
 
 def test_a_world_of_ones_own(page):
