@@ -20,6 +20,7 @@ from starlette.middleware import Middleware
 KEPT = 3600  # seconds that a request's pictures are kept
 WAITING = 20  # requests that may wait; one more is told that the queue is full
 FIRST = next(iter(drawing.MODELS))
+GUIDANCE = "Guidance, where a class or a caption is given"
 
 
 def own_folder() -> Path:
@@ -44,32 +45,39 @@ def draw(title, label, caption, n, steps, sampler, guidance, seed):
                 picture.save(file)
             yield [str(file) for file in files], state
     except drawing.Refused as refusal:
-        raise gr.Error(str(refusal), print_exception=False, duration=None) from refusal
+        raise said(refusal) from refusal
+
+
+def said(refusal: drawing.Refused) -> gr.Error:
+    """The sentence, on the page until it is closed, and not in the log."""
+    return gr.Error(str(refusal), print_exception=False, duration=None)
 
 
 def another(title):
     """What can be asked of another model."""
-    if not isinstance(title, str) or title not in drawing.MODELS:
-        raise gr.Error(f"There is no model {drawing.short(title)}.", print_exception=False)
-    names, tells = drawing.choices(title), drawing.model(title).network.vocabulary is not None
+    try:
+        drawing.known("model", title, drawing.MODELS)
+        names, words = drawing.choices(title), drawing.words(title)
+    except drawing.Refused as refusal:
+        raise said(refusal) from refusal
     first = drawing.EACH if drawing.EACH in names else drawing.ANY
-    return gr.Dropdown(choices=names, value=first, visible=len(names) > 1), gr.Textbox(value="", visible=tells)
+    told = f"Words that it knows: {', '.join(words)}." if words else None
+    return (
+        gr.Dropdown(choices=names, value=first, visible=len(names) > 1),
+        gr.Textbox(value=drawing.EXAMPLES.get(title, ""), info=told, visible=words is not None),
+    )
 
 
-def taking_anything(component: type) -> type:
-    """The component, but handing on what a caller sent, whatever it is: `drawing.asked` says what is wrong with it."""
-
-    class Taking(component):
-        def preprocess(self, payload):
-            return payload
-
-        def get_block_name(self) -> str:
-            return component.__name__.lower()
-
-    return Taking
+# What a caller sent is handed on, whatever it is: `drawing.asked` says what is wrong with it. By the names of these
+# classes the page in the browser knows what to show, so they are those of Gradio.
+class Slider(gr.Slider):
+    def preprocess(self, payload):
+        return payload
 
 
-Slider, Dropdown = taking_anything(gr.Slider), taking_anything(gr.Dropdown)
+class Dropdown(gr.Dropdown):
+    def preprocess(self, payload):
+        return payload
 
 
 def page() -> gr.Blocks:
@@ -84,7 +92,7 @@ def page() -> gr.Blocks:
                 n = Slider(1, drawing.MOST["pictures"], 4, step=1, label="Pictures")
                 steps = Slider(1, drawing.MOST["steps"], 20, step=1, label="Steps")
                 sampler = Dropdown(list(drawing.SAMPLERS), value="DPM-Solver++", label="Sampler")
-                guidance = Slider(0, drawing.MOST["guidance"], 1, step=0.5, label="Guidance, where a class is chosen")
+                guidance = Slider(0, drawing.MOST["guidance"], 1, step=0.5, label=GUIDANCE)
                 seed = gr.Number(0, label="Seed", precision=None)
                 button = gr.Button("Draw", variant="primary")
             with gr.Column():

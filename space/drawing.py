@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -14,14 +15,17 @@ from ddpm_core import sampler
 from ddpm_core.data.transforms import tile
 from ddpm_core.diffusion.model import Model
 from ddpm_core.diffusion.pixels import to_uint8
-from ddpm_core.networks.conditioning import encode, tokenize
+from ddpm_core.networks.conditioning import MAX_WORDS, encode, tokenize
 from ddpm_core.storage import checkpoint
+from ddpm_core.storage.files import CheckpointError
 
 MODELS = {  # title -> file on the shelf
     "Garments, 32x32": "fashion32",
     "Handwritten digits, 8x8": "digits",
     "Cars, 32x32": "cars32-gpu",
+    "Shapes from a caption, 32x32": "shapes",
 }
+EXAMPLES = {"Shapes from a caption, 32x32": "a large red circle on the right on a white background"}  # to begin with
 SAMPLERS = {
     "DPM-Solver++": "dpm",
     "DDIM": "ddim",
@@ -64,10 +68,17 @@ class Request:
 
 @cache
 def model(title: str) -> Model:
-    """The model of this title, from the shelf: the folder SHELF, `models` beside this file, or the book's results."""
+    """The model of this title, from the shelf: the folder SHELF, `models` beside this file, or the book's results.
+
+    Raises Refused if its file is missing, cut short or changed; what exactly, the log says.
+    """
     shelves = [Path(os.environ.get("SHELF", HERE / "models")), HERE.parent / "book" / "results"]
     files = [shelf / f"{MODELS[title]}.safetensors" for shelf in shelves]
-    return checkpoint.load(next((file for file in files if file.is_file()), files[0]))
+    try:
+        return checkpoint.load(next((file for file in files if file.is_file()), files[0]))
+    except CheckpointError as error:
+        print(error, file=sys.stderr, flush=True)
+        raise Refused(f"The file of {title} is missing here, cut short or changed: choose another model.") from error
 
 
 def choices(title: str) -> list[str]:
@@ -76,25 +87,23 @@ def choices(title: str) -> list[str]:
     return [ANY, *([EACH, *names] if names else [])]
 
 
+def words(title: str) -> list[str] | None:
+    """The words that captions are made of; None for a model that reads none."""
+    return model(title).network.vocabulary
+
+
+def known(what: str, value, names) -> None:
+    """Raises Refused unless the value is one of these names."""
+    if not isinstance(value, str) or value not in names:
+        raise Refused(f"There is no {what} {short(value)}: choose one of {', '.join(names)}.")
+
+
 def asked(title, label, caption, n, steps, sampler_name, guidance, seed) -> Request:
     """The request for these values, which may come from anybody and be anything. Raises Refused in one sentence."""
-    for what, value, known in (("model", title, MODELS), ("sampler", sampler_name, SAMPLERS)):
-        if not isinstance(value, str) or value not in known:
-            raise Refused(f"There is no {what} {short(value)}: choose one of {', '.join(known)}.")
+    known("model", title, MODELS)
+    known("sampler", sampler_name, SAMPLERS)
     if label not in choices(title):
         raise Refused(f"{title} knows no class {short(label)}: choose one of {', '.join(choices(title))}.")
-    if not isinstance(caption, str) or len(caption) > MOST["letters"]:
-        raise Refused(f"A caption is a text of at most {MOST['letters']} letters.")
-    vocabulary = model(title).network.vocabulary
-    if caption.strip():
-        if vocabulary is None:
-            raise Refused(f"{title} takes no caption: choose a class.")
-        if not tokenize(caption):
-            raise Refused("There is no word in this caption.")
-        try:
-            encode([caption], vocabulary)
-        except ValueError as error:
-            raise Refused(str(error)) from error
     return Request(
         title,
         _whole("number of pictures", n, 1, MOST["pictures"]),
@@ -103,7 +112,7 @@ def asked(title, label, caption, n, steps, sampler_name, guidance, seed) -> Requ
         _number("guidance", guidance, 0, MOST["guidance"]),
         _whole("seed", seed, 0, MOST["seed"]),
         label,
-        caption.strip(),
+        _readable(title, caption),
     )
 
 
@@ -112,7 +121,7 @@ def drawn(request: Request) -> Iterator[tuple[list[Image.Image], str]]:
     wanted, labels = model(request.title), None
     names = choices(request.title)[2:]
     if request.caption:
-        labels = encode([request.caption] * request.n, wanted.network.vocabulary)
+        labels = encode([request.caption] * request.n, words(request.title))
     elif request.label == EACH:
         labels = sampler.balanced_labels(request.n, len(names))
     elif request.label != ANY:
@@ -128,6 +137,25 @@ def drawn(request: Request) -> Iterator[tuple[list[Image.Image], str]]:
             pictures = to_uint8(x_t)
             enlarge = max(1, SIDE // pictures.shape[-1])
             yield [tile(picture[None], enlarge=enlarge) for picture in pictures], said
+
+
+def _readable(title: str, caption) -> str:
+    """The caption, which the model can be told, or "" for none; the sentences are those of the generator's page."""
+    if not isinstance(caption, str) or len(caption) > MOST["letters"]:
+        raise Refused(f"A caption is a text of at most {MOST['letters']} letters.")
+    caption, vocabulary = caption.strip(), words(title)
+    said = tokenize(caption)
+    if caption and vocabulary is None:
+        raise Refused(f"{title} takes no caption: choose a class.")
+    if caption and not said:
+        raise Refused("There is no word in this caption.")
+    if unknown := [word for word in dict.fromkeys(said) if word not in vocabulary]:
+        some, more = ", ".join(f"“{word[:30]}”" for word in unknown[:3]), len(unknown) - 3
+        some += f" and {more} more" if more > 0 else ""
+        raise Refused(f"The model has never read {some}: it knows {len(vocabulary)} words.")
+    if len(said) > MAX_WORDS:
+        raise Refused(f"A caption has at most {MAX_WORDS} words, but this one has {len(said)}.")
+    return caption
 
 
 def _whole(what: str, value, least: int, most: int) -> int:

@@ -5,11 +5,13 @@ import hashlib
 import io
 import json
 import re
+from dataclasses import replace
 from functools import partial
 from urllib.parse import quote, urlsplit
 
 import bare
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
@@ -17,6 +19,8 @@ from PIL import Image
 from serving import HTML, Quiet, served
 
 from ddpm_core import sampler, schedule
+from ddpm_core.cli import main
+from ddpm_core.diffusion import timesteps
 from ddpm_core.diffusion.model import Model
 from ddpm_core.diffusion.noise import one_each, standard_normal
 from ddpm_core.diffusion.pixels import to_uint8
@@ -80,7 +84,20 @@ def canvas(opened, selector=".pictures"):
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
 
 
-@pytest.mark.parametrize("stem", ["digits", "fashion32", "cars32-gpu", "shapes"])
+STEMS = pytest.mark.parametrize("stem", ["digits", "fashion32", "cars32-gpu", "shapes"])
+
+
+def asking(network, n):
+    """(settings of the page, labels in Python): classes in turn, a caption or nothing; guidance where it pulls."""
+    settings, labels = {"label": None, "caption": ""}, None
+    if network.num_classes:
+        settings["label"], labels = "each", sampler.balanced_labels(n, network.num_classes)
+    if network.vocabulary:
+        settings["caption"], labels = CAPTION, encode([CAPTION] * n, network.vocabulary)
+    return settings | {"n": n, "guidance": 1.5 * (labels is not None)}, labels
+
+
+@STEMS
 @pytest.mark.parametrize(
     "name, eta, key",
     [("dpm", 0, "dpm"), ("ddim", 0, "ddim"), ("ddim", 1, "ddim1"), ("ddim", 0.5, "half"), ("ddpm", 0, "ddpm")],
@@ -89,15 +106,70 @@ def test_every_step_of_a_chain_is_that_of_python(plain, stem, name, eta, key, mo
     """From the same seed, with guidance where the model knows classes or words; in the weights of the file, halves."""
     monkeypatch.setitem(sampler.SAMPLERS, "half", partial(sampler.ddim, eta=0.5))
     model = checkpoint.load(f"book/results/{stem}.safetensors")
-    told, labels = {"label": None, "caption": ""}, None
-    if model.network.num_classes:
-        told["label"], labels = "each", torch.arange(2)
-    if model.network.vocabulary:
-        told["caption"], labels = CAPTION, encode([CAPTION] * 2, model.network.vocabulary)
-    settings = {"n": 2, "steps": 20, "sampler": name, "eta": eta, "guidance": 1.5 * (labels is not None), "seed": 11}
-    found = plain.evaluate(PARITY, [f"{stem}.safetensors", settings | told])
-    guidance, seed = settings["guidance"], settings["seed"]
-    same(found, sampler.trajectory(model, 2, labels=labels, steps=20, sampler=key, guidance=guidance, seed=seed))
+    asked, labels = asking(model.network, 2)
+    found = plain.evaluate(
+        PARITY, [f"{stem}.safetensors", asked | {"steps": 20, "sampler": name, "eta": eta, "seed": 11}]
+    )
+    how = dict(labels=labels, steps=20, sampler=key, guidance=asked["guidance"], seed=11)
+    same(found, sampler.trajectory(model, 2, **how))
+
+
+@pytest.fixture(scope="module")
+def refereed(tmp_path_factory):
+    """refereed(stem): a model of the shelf whose network is its ONNX file, computed by onnxruntime; made once."""
+    folder, made = tmp_path_factory.mktemp("onnx"), {}
+
+    def give(stem):
+        if stem not in made:
+            source, out = f"book/results/{stem}.safetensors", str(folder / f"{stem}.onnx")
+            assert main(["export", source, "--onnx", "--out", out]) == 0
+            session = onnxruntime.InferenceSession(out, providers=["CPUExecutionProvider"])
+            made[stem] = session, checkpoint.load(source)
+        session, model = made[stem]
+
+        def network(x_t, t, labels=None):
+            given = {"x_t": x_t.contiguous(), "t": t}
+            if model.network.label is not None:
+                given["labels"] = model.network.label.nothing(len(t), "cpu") if labels is None else labels
+            return torch.from_numpy(session.run(None, {name: value.numpy() for name, value in given.items()})[0])
+
+        return replace(model, network=network), model.network
+
+    return give
+
+
+@STEMS
+@pytest.mark.parametrize("name", ["dpm", "ddim", "ddpm"])
+def test_every_step_of_a_chain_is_that_of_onnxruntime(plain, stem, name, refereed):
+    """A referee that has no line of the page's engine, nor of PyTorch: the network is its, the way Python's."""
+    model, network = refereed(stem)
+    asked, labels = asking(network, 2)
+    found = plain.evaluate(
+        PARITY, [f"{stem}.safetensors", asked | {"steps": 20, "sampler": name, "eta": 0, "seed": 11}]
+    )
+    same(found, way(model, network, 2, labels, asked["guidance"], 20, name, 11))
+
+
+@STEMS
+def test_what_the_worker_sends_to_the_page_is_what_onnxruntime_draws(page, stem, refereed):
+    """To a shade of the 256."""
+    model, network = refereed(stem)
+    asked, labels = asking(network, 1)
+    (name,) = (name for name, (_, file, _) in models.OFFERED.items() if file == stem)
+    label = asked["label"] or "none"
+    link = f"model={name}&n=1&label={label}&caption={quote(asked['caption'])}&guidance={asked['guidance']}"
+    opened = drawn(page, f"{ADDRESS}#{link}&steps=20&sampler=dpm&seed=12")
+    (wanted,) = to_uint8(sampler.final(way(model, network, 1, labels, asked["guidance"], 20, "dpm", 12)))
+    expected = wanted.permute(1, 2, 0).int().numpy()  # grey is three times the same in the page
+    assert np.abs(canvas(opened) - expected).max() <= 1
+    assert opened.log.complaints() == []
+
+
+def way(model, network, n, labels, guidance, steps, name, seed):
+    """`sampler.trajectory` for a network that is a function."""
+    noise, times = one_each(seed, 0, n), timesteps.uniform(model.schedule, steps)
+    x_T = standard_normal(torch.empty(n, network.in_channels, *model.about["size"]), noise)
+    return sampler.SAMPLERS[name](model.denoiser(labels, guidance), model.schedule, x_T, times, generator=noise)
 
 
 @pytest.mark.parametrize("caption", ["a green ring", "a", "", " ".join(["red", "ring"] * 8)])
@@ -346,12 +418,15 @@ def test_nonsense_in_a_link_is_a_sentence_and_a_picture(page, link, sentence):
 
 
 def test_the_form_is_checked_like_a_link(page):
-    opened = drawn(page, ADDRESS + "#model=digits&n=1&seed=1")
-    opened.get_by_label("Steps").fill("many")
-    opened.locator(".go").click()
-    finished(opened)
-    assert "but “many” was asked for" in said(opened)
-    assert opened.get_by_label("Steps").input_value() == "20"
+    opened = drawn(page, ADDRESS + "#model=digits&n=1&seed=1&steps=2")
+    wrong = [("Steps", text) for text in ("many", "0", "10.7", "x", "nan", "1e1", "")]
+    for name, text in [*wrong, ("Seed", str(2**63)), ("Guidance", "nan"), ("Guidance", "-1")]:
+        opened.get_by_label(name).fill(text)
+        opened.locator(".go").click()
+        told(opened, f"but “{text}” was asked for")
+        finished(opened)
+        assert opened.get_by_label("Steps").input_value() == ("20" if name == "Steps" else "2")
+        opened.get_by_label("Steps").fill("2")
 
 
 @pytest.mark.parametrize("harm", ["cut short", "one byte changed", "missing"])
@@ -374,6 +449,50 @@ def test_a_harmed_model_is_refused_and_the_picture_from_beforehand_offered(page,
     opened.locator(".go").click()  # and once more, from the network as it is now
     finished(opened)
     assert opened.locator(".beforehand").count() == 0
+
+
+@pytest.mark.parametrize(
+    "file, sentence",
+    [("kernels.wasm", "The engine did not start"), ("worker.mjs", "The drawing machine could not be started.")],
+)
+def test_a_harmed_engine_is_a_sentence_and_the_picture_from_beforehand(page, file, sentence):
+    """One that is cut short; once it comes as it should, another press draws."""
+    opened = page(ADDRESS)
+    opened.route(f"**/{file}", lambda route: route.fulfill(response=(sent := route.fetch()), body=sent.body()[:-200]))
+    opened.locator(".begin").click()
+    told(opened, sentence)
+    assert opened.locator(".beforehand[src*='garments.png']").is_visible()
+    opened.unroute(f"**/{file}")
+    opened.locator(".go").click()
+    finished(opened)
+    assert opened.locator(".beforehand").count() == 0
+
+
+def test_without_a_network_the_first_press_says_what_to_do(page):
+    opened = page(ADDRESS)
+    opened.route("**/generator.mjs", lambda route: route.abort())
+    opened.locator(".begin").click()
+    told(opened, "The drawing machine could not be fetched. Load the page again when the network is there")
+    assert opened.locator(".beforehand[src*='garments.png']").is_visible()
+    opened.unroute("**/generator.mjs")
+    opened.reload()
+    opened.locator(".begin").click()
+    finished(opened)
+
+
+def test_without_https_the_page_checks_the_model_itself(page):
+    """The browser's own SHA-256 is for pages that come by https: ours takes its place, and sees as much."""
+    opened = page(ADDRESS + "#model=digits&n=1&steps=2")
+    plain = "Object.defineProperty(crypto, 'subtle', { value: undefined });\n"
+    opened.route("**/worker.mjs", lambda route: route.fulfill(response=(r := route.fetch()), body=plain + r.text()))
+    opened.locator(".begin").click()
+    finished(opened)
+    opened.route(
+        "**/fashion32.safetensors", lambda route: route.fulfill(body=bytes(models.shelf()["garments"]["bytes"]))
+    )
+    opened.get_by_label("Model").select_option("garments")
+    told(opened, "cut short or has changed")
+    assert opened.locator(".beforehand[src*='garments.png']").is_visible()
 
 
 def test_without_webassembly_the_page_says_so(page):
@@ -416,6 +535,22 @@ def test_whoever_comes_back_finds_it_working(page):
     opened.locator(".go").click()
     opened.wait_for_function("document.querySelector('.scrub output').textContent === '3 of 3, t = 0'")
     assert opened.locator(".scrub output").text_content() == "3 of 3, t = 0"
+
+
+def test_two_presses_on_the_first_button_open_one_generator(page):
+    opened = page(ADDRESS + "#model=digits&n=1&steps=2")
+    opened.evaluate("const button = document.querySelector('.begin'); button.click(); button.click()")
+    finished(opened)
+    assert opened.locator(".ddpm-generator form").count() == 1 and opened.log.complaints() == []
+
+
+def test_leaving_the_page_while_it_fetches_leaves_nothing_behind(page):
+    opened = page(ADDRESS)
+    opened.route("**/fashion32.safetensors", lambda route: None)  # it never comes
+    opened.locator(".begin").click()
+    told(opened, "Fetching the model")
+    opened.goto(opened.url.split("#")[0].replace("generator", "intro"))
+    assert opened.log.complaints() == []
 
 
 def test_leaving_the_page_while_it_draws_leaves_nothing_behind(page):

@@ -2,6 +2,7 @@
 
 import math
 import re
+from functools import partial
 from urllib.parse import parse_qsl, urlsplit
 
 import bare
@@ -9,10 +10,12 @@ import numpy as np
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 from torch import nn
 
+from benchmarks.rig import spiral
 from ddpm_core import sampler, schedule
-from ddpm_core.diffusion import loss, mixture
+from ddpm_core.diffusion import loss, mixture, timesteps
 from ddpm_core.diffusion.prediction import EPS, X0, V
 
 ADDRESS = "/book/playground.html"
@@ -177,6 +180,26 @@ def test_it_trains_pauses_and_starts_anew(page):
     assert opened.log.complaints() == []
 
 
+def test_what_tells_whether_the_spiral_is_learned_is_right_about_the_exact_answer(page):
+    """Its points go astray as far as those of the package do on the same way; mere noise goes much farther."""
+    found = page(ADDRESS).evaluate(spiral.DRAWN, [[], spiral.POINTS, 50])
+    means, exact = (torch.tensor(found[name], dtype=torch.float64).reshape(-1, 2) for name in ("means", "exact"))
+    world, cosine = mixture.isotropic([1 / 40] * 40, means.tolist(), 0.1), schedule.cosine(1000)
+    x_T = torch.randn(spiral.POINTS, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    denoise, times = partial(world.posterior_mean, cosine), timesteps.uniform(cosine, 50)
+    ours = sampler.final(sampler.ancestral(denoise, cosine, x_T, times, generator=torch.Generator().manual_seed(2)))
+    wanted = spiral.distance(ours, means)
+    assert math.isclose(spiral.distance(exact, means), wanted, rel_tol=0.06)
+    assert spiral.distance(x_T, means) > 3 * wanted
+
+
+def test_in_the_first_seconds_the_points_come_nearer_to_the_spiral(browser, site):
+    with browser.new_context(bypass_csp=True) as context:
+        seconds, steps, ratios = spiral.learning(context.new_page(), site + ADDRESS, 3)
+    assert [int(second) for second in seconds] == sorted({int(second) for second in seconds}) and seconds[0] >= 1
+    assert 0 < steps[0] < steps[1] < steps[2] and ratios[0] > ratios[2] > 1
+
+
 def test_every_experiment_is_a_link_that_sets_the_knobs(page):
     opened = page(ADDRESS)
     links = opened.locator("a[href^='#world='], a[href^='#predict=']")
@@ -190,14 +213,46 @@ def test_every_experiment_is_a_link_that_sets_the_knobs(page):
 
 
 @pytest.mark.parametrize(
-    "link", ["world=moon", "T=0", "T=nan", "steps=%3Cimg%20src=x%3E", "predict=constructor", "points="]
-)
+    "link",
+    [
+        "world=moon", "T=0", "T=nan", "predict=constructor", "points=", "steps=%3Cimg%20src=x%3E", "steps=0",
+        "steps=10.7", "steps=x", "steps=nan", "eta=-1", f"points={2**63}", "world=" + 100_000 * "a", "world=\U0001f697",
+    ],
+)  # fmt: skip
 def test_nonsense_in_a_link_is_said_and_left_aside(page, link):
     opened = page(f"{ADDRESS}#{link}")
     name = link.split("=")[0]
     assert "is no choice for" in opened.locator(".ddpm-playground .status").text_content()
     assert opened.locator(f".ddpm-playground [name={name}]").input_value() in ("spiral", "1000", "50", "v", "0")
     assert opened.locator(".ddpm-playground img").count() == 0 and opened.log.complaints() == []
+
+
+def test_two_presses_at_once_train_and_pause(page):
+    opened = page(ADDRESS)
+    opened.evaluate("const go = document.querySelector('.go'); go.click(); go.click()")
+    assert opened.locator(".go").text_content() == "Train"
+    opened.evaluate("const again = document.querySelector('.again'); again.click(); again.click()")
+    opened.locator(".go").click()
+    opened.wait_for_function("parseInt(document.querySelector('.figures').textContent) > 20", timeout=60_000)
+    assert opened.log.complaints() == []
+
+
+def test_leaving_the_page_while_it_trains_leaves_nothing_behind(page):
+    opened = page(ADDRESS)
+    opened.locator(".go").click()
+    opened.wait_for_function("parseInt(document.querySelector('.figures').textContent) > 5", timeout=60_000)
+    opened.goto(opened.url.replace("playground", "intro"))
+    assert opened.log.complaints() == []
+    opened.go_back()
+    opened.locator(".go:text('Train'), .go:text('Pause')").wait_for()
+    assert opened.log.complaints() == []
+
+
+def test_a_training_that_cannot_be_started_is_a_sentence(page):
+    opened = page("/book/intro.html")
+    opened.route("**/playground/worker.mjs", lambda route: route.fulfill(body="import nonsense"))
+    opened.goto(opened.url.replace("intro", "playground"))
+    expect(opened.locator(".ddpm-playground .status")).to_contain_text("The training could not be started")
 
 
 def test_a_world_of_ones_own(page):
@@ -265,7 +320,9 @@ def test_a_finger_draws_a_world_at_the_width_of_a_phone(page):
     opened.wait_for_function("parseInt(document.querySelector('.figures').textContent) > 5", timeout=60_000)
 
 
-@pytest.mark.parametrize("own", ["", "1", "1,x", "9,9", "1,,2", "%3Cb%3E", "Infinity,0", ",".join(["1"] * 802)])
+@pytest.mark.parametrize(
+    "own", ["", "1", "1,x", "9,9", "1,,2", "%3Cb%3E", "Infinity,0", ",".join(["1"] * 802), "1," * 50_000]
+)
 def test_nonsense_for_points_is_said(page, own):
     opened = page(f"{ADDRESS}#world=own&own={own}")
     opened.locator(".go").click()

@@ -1,6 +1,7 @@
 """The content-security policy, in a browser: the book's own scripts run, and nobody else's."""
 
 import pytest
+from playwright.sync_api import expect
 from serving import HTML
 
 WIDGETS = "/book/01-forward-process.html"
@@ -43,16 +44,15 @@ def test_the_books_own_scripts_run(open_watched, path):
 
 def test_the_generator_draws_under_it(open_watched):
     page = open_watched("/book/generator.html")
-    page.locator(".ddpm-generator button").first.click()
-    page.wait_for_timeout(3000)
+    page.locator(".ddpm-generator .begin").click()
+    expect(page.locator(".ddpm-generator .status")).to_contain_text("Drawn in", timeout=60_000)
     assert page.evaluate("refused") == []
 
 
 def test_the_playground_trains_under_it(open_watched):
     page = open_watched("/book/playground.html")
-    for button in page.locator(".bd-article button:visible").all()[:1]:
-        button.click()
-    page.wait_for_timeout(1500)
+    page.locator(".ddpm-playground .go").click()
+    expect(page.locator(".ddpm-playground .figures")).to_contain_text("steps; loss", timeout=60_000)
     assert page.evaluate("refused") == []
 
 

@@ -1,5 +1,6 @@
 """The benchmarks count what they say they count. Nothing is timed here, and no peer but diffusers is needed."""
 
+import contextlib
 import importlib
 import sys
 from dataclasses import replace
@@ -36,6 +37,11 @@ def peers():
 @pytest.fixture
 def step():
     return importlib.import_module("benchmarks.rig.step")
+
+
+@pytest.fixture
+def spiral():
+    return importlib.import_module("benchmarks.rig.spiral")
 
 
 @pytest.fixture
@@ -234,6 +240,37 @@ def test_its_solver_clamps_each_guess_where_it_says_so():
     assert torch.allclose(found.our_draw(trained, x), theirs, atol=1e-4)
 
 
+def test_the_way_to_the_spiral_is_there_and_back(spiral):
+    centres = torch.tensor([[0.0, 0.0], [3.0, 0.0]])
+    assert spiral.distance(centres, centres) == 0
+    assert spiral.distance(centres + torch.tensor([0.0, 0.5]), centres) == 1.0  # half there, half back
+    assert spiral.distance(centres[:1], centres) == 1.5  # no point astray, but half of it is without points
+    assert spiral.distance(torch.tensor([[0.0, 0.0], [3.0, 0.0], [3.0, 6.0]]), centres) == 2.0  # one of three astray
+
+
+def test_the_spiral_is_there_from_when_it_stays(spiral):
+    seconds = [1.0, 2.0, 3.0, 4.0]
+    assert spiral.since(seconds, [3.0, 1.4, 1.3, 1.2], 1.5) == 2.0
+    assert spiral.since(seconds, [1.2, 1.6, 1.5, 1.3], 1.5) == 3.0  # it was there, and went again
+    assert spiral.since(seconds, [1.0, 1.0, 1.0, 1.6], 1.5) is None
+
+
+def test_a_turn_in_which_the_spiral_never_came_leaves_no_time(monkeypatch, spiral):
+    class Browser:
+        def new_context(self, **how):
+            return contextlib.nullcontext(self)
+
+        def new_page(self):
+            return None
+
+    turns = iter([([1.0, 2.0], [300, 600], [1.4, 1.2]), ([1.0, 2.0], [200, 400], [2.0, 1.3])])
+    monkeypatch.setattr(spiral, "learning", lambda *asked: next(turns))
+    assert script("in_the_page").spiral_learned(Browser(), "link", 2) == {
+        "spiral_within_1.5_seconds": [1.5, 1.0, 2.0], "spiral_within_1.25_seconds": None,
+        "spiral_ratio": [1.25, 1.2, 1.3], "spiral_steps": [500, 400, 600], "spiral_seconds": 20,
+    }  # fmt: skip
+
+
 def test_the_wait_for_the_space_is_that_of_half_and_the_longest():
     assert script("the_space").summary([float(k) for k in range(20, 0, -1)]) == {"p50": 10.5, "longest": 20.0}
 
@@ -241,8 +278,10 @@ def test_the_wait_for_the_space_is_that_of_half_and_the_longest():
 def test_the_space_is_asked_for_what_it_offers(monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER.parent / "space"))
     drawing = importlib.import_module("drawing")
-    for title, label in script("the_space").MODELS.values():
-        assert drawing.asked(title, label, "", 1, script("the_space").STEPS, "DPM-Solver++", 1, 0).n == 1
+    asked = script("the_space").MODELS.values()
+    assert [title for title, _, _ in asked if title not in drawing.MODELS] == [] and len(asked) == len(drawing.MODELS)
+    for title, label, caption in asked:
+        assert drawing.asked(title, label, caption, 1, script("the_space").STEPS, "DPM-Solver++", 1, 0).n == 1
 
 
 def test_lines_are_counted_by_the_file_of_the_package():

@@ -10,6 +10,7 @@ const json = async (name) => (await fetch(new URL(name, HERE))).json();
 // name -> {title, file, bytes, sha256, settings, picture}, and how much may be asked for
 const [SHELF, BOUNDS] = await Promise.all([json("models.json"), json("bounds.json")]);
 const SAMPLERS = { dpm: "DPM-Solver++", ddim: "DDIM", ddpm: "ancestral (DDPM)" };
+const PARTS = ["checkpoint.mjs", "drawing.mjs", "noise.mjs", "sampler.mjs", "text.mjs", "unet.mjs", "worker.mjs"];
 const FIRST = { label: "none", caption: "", n: "4", steps: "20", sampler: "dpm", eta: "0", guidance: "0", seed: "0" };
 
 const FORM = `
@@ -136,7 +137,8 @@ export class Generator {
     if (this.loaded?.name === name) return true;
     this.worker?.terminate();
     // A page of another site may not start this file as a worker, but may start one that imports it.
-    const source = `import ${JSON.stringify(String(new URL("worker.mjs", HERE)))}; postMessage({ kind: "awake" });`;
+    // All that it needs is named at once, so that no file waits for another.
+    const source = `${PARTS.map((name) => `import "${new URL(name, HERE)}";`).join("")} postMessage({ kind: "awake" });`;
     const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
     this.worker = new Worker(address, { type: "module" });
     this.loaded = null;

@@ -17,9 +17,8 @@ for (const root of document.querySelectorAll(".ddpm-generator")) {
     try {
       const { open } = await import("./generator.mjs");
       open(root);
-    } catch {
-      button.disabled = false;
-      status.textContent = "The drawing machine could not be fetched. Is the network there, and a browser of 2023 or later?";
+    } catch { // a browser does not ask again for a module that did not come
+      status.textContent = "The drawing machine could not be fetched. Load the page again when the network is there; it takes a browser of 2023 or later.";
     }
   });
 }

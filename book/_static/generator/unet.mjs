@@ -43,12 +43,10 @@ class Conv {
   constructor(net, name, stride = 1) {
     const { shape: [out, inside, k = 1], values } = net.tensor(`${name}.weight`), bias = net.tensor(`${name}.bias`).values;
     const wide = WIDTH * Math.ceil(out / WIDTH), packed = new Float32Array(wide * k * k * inside);
-    for (let o = 0; o < out; o++) {
+    for (let o = 0, from = 0; o < out; o++) {
+      const first = Math.floor(o / WIDTH) * k * k * inside * WIDTH + (o % WIDTH);
       for (let i = 0; i < inside; i++) {
-        for (let tap = 0; tap < k * k; tap++) {
-          const at = ((Math.floor(o / WIDTH) * k * k + tap) * inside + i) * WIDTH + (o % WIDTH);
-          packed[at] = values[(o * inside + i) * k * k + tap];
-        }
+        for (let tap = 0; tap < k * k; tap++, from++) packed[first + (tap * inside + i) * WIDTH] = values[from];
       }
     }
     const filled = new Float32Array(wide);
