@@ -13,6 +13,7 @@ import re
 import sys
 from pathlib import Path
 
+import exercises
 import sections
 import yaml
 
@@ -113,7 +114,9 @@ def links(step: dict, cells: list) -> str:
     there = {part.title: part.anchor for part in sections.cut(cells)}
     page, number = f"../{step['chapter']}", int(step["chapter"][:2])
     shown = [f'<a href="{page}.html#{there[name]}">{name}</a>' for name in step.get("sections", [])]
-    shown += [f'<a href="{page}.html#exercises">exercise {name}</a>' for name in step.get("exercises", [])]
+    shown += [
+        f'<a href="{page}.html#{exercises.anchor(name)}">exercise {name}</a>' for name in step.get("exercises", [])
+    ]
     return f"[Chapter {number}]({page}.ipynb): {'; '.join(shown)}"
 
 
