@@ -123,7 +123,7 @@ def place(doctree: nodes.document) -> None:
     """Give each paragraph that asks an exercise its address."""
     for section in doctree.findall(lambda node: isinstance(node, nodes.section) and "exercises" in node["ids"]):
         for paragraph in section.findall(nodes.paragraph):
-            first = next(iter(paragraph), None)
+            first = next((child for child in paragraph if child.astext()), None)
             if isinstance(first, nodes.strong) and (number := re.match(r"\d+\.\d+(?= )", first.astext())):
                 paragraph["ids"].append(anchor(number[0]))
 

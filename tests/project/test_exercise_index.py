@@ -53,7 +53,7 @@ def test_the_paragraph_that_asks_has_the_address():
     document = new_document("01-planted")
     asked = nodes.section("", nodes.title("", "Exercises"), ids=["exercises"])
     for strong, rest in (("1.1 First.", " Do."), ("Mind this.", " Or not."), ("1.12 Last?", " Change it.")):
-        asked += nodes.paragraph("", "", nodes.strong("", strong), nodes.Text(rest))
+        asked += nodes.paragraph("", "", nodes.Text(""), nodes.strong("", strong), nodes.Text(rest))
     before = nodes.section("", nodes.paragraph("", "", nodes.strong("", "1.3 of the picture")), ids=["a-part"])
     document += [before, asked]
     index.place(document)
