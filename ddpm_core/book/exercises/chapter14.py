@@ -84,7 +84,9 @@ def _short(answer: float) -> None:
 
 
 EXERCISES = {
-    "14.1": Exercise("14.4 goes from the score to the mean picture; which of its factors does the schedule hold?", _guess),
+    "14.1": Exercise(
+        "14.4 goes from the score to the mean picture; which of its factors does the schedule hold?", _guess
+    ),
     "14.2": Exercise("where would Euler's step end, and what is the slope there?", _step),
     "14.3": Exercise("the cell above has it for a thousand steps; which number changes?", _short, number),
 }
