@@ -135,10 +135,19 @@ def of_step(step: dict, start: int, read) -> list[str]:
 
 def took(path: dict, measured: dict) -> str:
     """What the cells of a path took when they were last run, as a sentence."""
-    if not (last := measured.get(str(path["minutes"]))):
+    if "processor" not in (last := measured.get(str(path["minutes"]), {})):
         return "What they take was not measured."
     beside = " beside a GPU" if last["device"] == "GPU" else ""
-    return f"On {last['date']} they took {last['processor']:.0f} s{beside}."
+    said = f"On {last['date']} they took {last['processor']:.0f} s{beside}."
+    if alone := last.get("alone"):
+        files = len(alone["fetched"])
+        what = (
+            f"the package fetches {files} file{'s' * (files > 1)} from the book's address"
+            if files
+            else "the path needs none"
+        )
+        said += f" Where no results lie beside the notebook, as in Colab, {what}: {alone['processor']:.0f} s."
+    return said
 
 
 def render(path: dict, read=sections.chapter, measured: dict | None = None) -> str:
