@@ -132,9 +132,11 @@ sbom: $(AUDIT)/.ready
 bench: $(PEERS)/.ready
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(PEERS)/bin/python -m benchmarks.$$(basename $$script .py); done
 
-# The cells of the paths of 45, 90 and 180 minutes, each within its budget of compute; noted in workshop/measured.json.
+# The cells of the paths of 45, 90 and 180 minutes, each within its budget of compute, with the results beside them and
+# without; noted in workshop/measured.json.
 workshop: $(READY)
 	$(BIN)/python tools/rehearse.py --record
+	$(BIN)/python tools/rehearse.py --alone --record
 	$(BIN)/python tools/paths.py
 
 # All that a room without a network needs, in one archive. make offline WITH=--wheels downloads the packages into it, too.

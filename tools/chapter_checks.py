@@ -4,9 +4,21 @@ import ast
 import re
 from pathlib import Path
 
+from ddpm_core import __version__
+
 COLAB = """import sys
 if "google.colab" in sys.modules:
-    %pip install -q --no-deps "git+{repository}\""""
+    %pip install -q --no-deps "git+{repository}"
+try:
+    from ddpm_core.book import release
+except ImportError:
+    raise ImportError(
+        "ddpm_core is missing here, or older than this notebook. If you can open "
+        "{repository}, run "
+        "%pip install git+{repository} "
+        "and restart the kernel; if not, take the book's offline archive."
+    ) from None
+release.fits("RELEASE")""".replace("RELEASE", ".".join(__version__.split(".")[:2]))
 LARGEST = 1_000_000  # bytes; a page should open on a phone
 PICTURES = ("image/png", "image/jpeg", "image/svg+xml", "image/gif")
 TEXTS = ("text/plain", "text/html", "text/markdown", "text/latex")
@@ -55,7 +67,10 @@ def failed_cells(notebook):
 
 
 def colab_cell(notebook, repository):
-    """The first code cell installs the package in Colab, from exactly this repository, hidden on the page."""
+    """The first code cell installs the package in Colab, from exactly this repository, and asks whether the two fit.
+
+    It is hidden on the page.
+    """
     code = cells_of(notebook, "code")
     if not code or code[0][1].source != COLAB.format(repository=repository):
         return [f"its first code cell must be exactly:\n{COLAB.format(repository=repository)}"]

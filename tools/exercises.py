@@ -3,6 +3,7 @@
     python tools/exercises.py
 
 Number, title and whether an experiment is changed are read from the chapters; level and minutes stand in the list.
+As a Sphinx extension it gives each exercise of a page an address of its own, to which the index links.
 """
 
 import re
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import sections
 import yaml
+from docutils import nodes
 
 ROOT = Path(__file__).resolve().parent.parent
 LEVELS = {1: "Short", 2: "Some work", 3: "Long"}
@@ -24,8 +26,8 @@ FRONT = """<!-- Written by tools/exercises.py from the chapters and workshop/exe
 
 # All exercises
 
-Have you ten minutes, or an evening? Here you find an exercise that fits. Each has a check that says what to mend, a
-hint or two, and a folded solution.
+Have you ten minutes, or an evening? Here you find an exercise that fits. Each has a check that says what to mend,
+two hints, and a folded solution.
 
 Level and minutes are the author's guess. No room has been timed yet. In front of a chapter each exercise counts as ten
 minutes, which is their mean to the minute. A star marks an exercise that changes an experiment of its chapter and asks
@@ -45,7 +47,12 @@ class Exercise:
     @property
     def link(self) -> str:
         star = " ★" if self.changes else ""
-        return f'<a href="{self.page}.html#exercises">{self.number}</a> {self.title}{star}'
+        return f'<a href="{self.page}.html#{anchor(self.number)}">{self.number}</a> {self.title}{star}'
+
+
+def anchor(number: str) -> str:
+    """The address of exercise `number` on its page."""
+    return f"exercise-{number.replace('.', '-')}"
 
 
 def load(root: Path = ROOT) -> dict[str, dict]:
@@ -64,6 +71,13 @@ def asked(page: str, text: str) -> list[Exercise]:
     ]
 
 
+def second_hints(number: str, text: str) -> list[str]:
+    """What is folded as a second hint between an exercise's own words and its solution."""
+    part = re.split(rf"(?m)^\*\*{re.escape(number)} |^<summary>Solution {re.escape(number)}</summary>$", text)
+    hints = re.findall(r"(?s)<summary>A second hint</summary>\s*(.*?)\s*</details>", part[1] if len(part) == 3 else "")
+    return [hint for hint in hints if hint]
+
+
 def pages(root: Path = ROOT) -> dict[str, str]:
     """The text of each chapter, in the book's order."""
     names = re.findall(r"book/((?:\d\d-|engineering)[\w-]*)", (root / "_toc.yml").read_text("utf-8"))
@@ -80,6 +94,9 @@ def complaints(texts: dict[str, str], listed: dict[str, dict]) -> list[str]:
     for page in dict.fromkeys(exercise.page for exercise in every):
         if "exercises" not in {sections.address(head) for head in re.findall(r"(?m)^## (.+)$", texts[page])}:
             found.append(f"{page} has no heading Exercises to link to")
+        for number in [exercise.number for exercise in every if exercise.page == page]:
+            if (hints := len(second_hints(number, texts[page]))) != 1:
+                found.append(f"{number} needs one second hint above its solution, but has {hints}")
     for number, entry in listed.items():
         if entry.keys() != {"level", "minutes"} or entry["level"] not in LEVELS or not 0 < entry["minutes"] <= 60:
             found.append(f"{number} needs a level of 1, 2 or 3 and minutes up to 60, but has {entry}")
@@ -100,6 +117,20 @@ def render(texts: dict[str, str], listed: dict[str, dict]) -> str:
             fitting = [exercise.link for exercise in here if listed[exercise.number]["minutes"] == minutes]
             lines.append(f"- **{minutes} minutes:** {'; '.join(fitting)}")
     return "\n".join(lines) + "\n"
+
+
+def place(doctree: nodes.document) -> None:
+    """Give each paragraph that asks an exercise its address."""
+    for section in doctree.findall(lambda node: isinstance(node, nodes.section) and "exercises" in node["ids"]):
+        for paragraph in section.findall(nodes.paragraph):
+            first = next((child for child in paragraph if child.astext()), None)
+            if isinstance(first, nodes.strong) and (number := re.match(r"\d+\.\d+(?= )", first.astext())):
+                paragraph["ids"].append(anchor(number[0]))
+
+
+def setup(app):
+    app.connect("doctree-read", lambda app, doctree: place(doctree))
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
 
 def main(root: Path = ROOT) -> int:

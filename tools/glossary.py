@@ -2,7 +2,9 @@
 
     python tools/glossary.py
 
-A line of the list is a term, its explanation, and the page and the anchor where the book explains it first.
+A line of the list is a term, its explanation, and the page and the anchor where the book explains it first; by which
+spellings it is known ("-" where only formulas, headings or figures say it), and where these mean it: everywhere, or
+only here, on that page. A page's first uses are linked by them (tools/first_uses.py).
 """
 
 import csv
@@ -14,7 +16,8 @@ from pathlib import Path
 import sections
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAD = ["term", "explanation", "page", "anchor"]
+HEAD = ["term", "explanation", "page", "anchor", "said", "where"]
+WHERE = ("everywhere", "here", "-")
 FRONT = """<!-- Written by tools/glossary.py from book/terms.tsv: edit that. -->
 
 # Glossary
@@ -58,6 +61,10 @@ def complaints(terms: list[dict], pages: dict[str, str]) -> list[str]:
             found.append(f"{term['term']}: there is no page {term['page']}")
         elif term["anchor"] not in anchors(pages[term["page"]]):
             found.append(f"{term['term']}: {term['page']} has no anchor {term['anchor']}")
+        if term["where"] not in WHERE or (term["where"] == "-") != (term["said"] == "-"):
+            found.append(
+                f"{term['term']}: should be said everywhere, here or not at all (-), but where is {term['where']}"
+            )
     return found
 
 

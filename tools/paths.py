@@ -13,6 +13,7 @@ import re
 import sys
 from pathlib import Path
 
+import exercises
 import sections
 import yaml
 
@@ -113,7 +114,9 @@ def links(step: dict, cells: list) -> str:
     there = {part.title: part.anchor for part in sections.cut(cells)}
     page, number = f"../{step['chapter']}", int(step["chapter"][:2])
     shown = [f'<a href="{page}.html#{there[name]}">{name}</a>' for name in step.get("sections", [])]
-    shown += [f'<a href="{page}.html#exercises">exercise {name}</a>' for name in step.get("exercises", [])]
+    shown += [
+        f'<a href="{page}.html#{exercises.anchor(name)}">exercise {name}</a>' for name in step.get("exercises", [])
+    ]
     return f"[Chapter {number}]({page}.ipynb): {'; '.join(shown)}"
 
 
@@ -132,10 +135,19 @@ def of_step(step: dict, start: int, read) -> list[str]:
 
 def took(path: dict, measured: dict) -> str:
     """What the cells of a path took when they were last run, as a sentence."""
-    if not (last := measured.get(str(path["minutes"]))):
+    if "processor" not in (last := measured.get(str(path["minutes"]), {})):
         return "What they take was not measured."
     beside = " beside a GPU" if last["device"] == "GPU" else ""
-    return f"On {last['date']} they took {last['processor']:.0f} s{beside}."
+    said = f"On {last['date']} they took {last['processor']:.0f} s{beside}."
+    if alone := last.get("alone"):
+        files = len(alone["fetched"])
+        what = (
+            f"the package fetches {files} file{'s' * (files > 1)} from the book's address"
+            if files
+            else "the path needs none"
+        )
+        said += f" Where no results lie beside the notebook, as in Colab, {what}: {alone['processor']:.0f} s."
+    return said
 
 
 def render(path: dict, read=sections.chapter, measured: dict | None = None) -> str:

@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 
 import drawings
+import exercises
 import formulas
 import paths
 import sections
@@ -147,7 +148,7 @@ def of_step(step: dict, start: int, number: int, read) -> list[str]:
     for place, title in enumerate(step.get("sections", [])):
         made += of_section(parts[title], cells, when, chapter, notes, f"s{number}-{place}")
     if names := step.get("exercises"):
-        link = f'<p><a href="../book/{chapter}.html#exercises">To the chapter</a></p>'
+        link = f'<p><a href="../book/{chapter}.html#{exercises.anchor(names[0])}">To the chapter</a></p>'
         inner = f'<p class="said">{line(step["do"])}</p>\n{link}'
         made.append(slide(when, f"Exercise{'s' * (len(names) > 1)} {', '.join(names)}", inner, notes))
     return made

@@ -106,5 +106,6 @@ def _fetch(name: str) -> bytes:
             return answer.read()
     except OSError as error:
         raise FileNotFoundError(
-            f"no such result: {name} is not on this machine, and {address} answered: {error}"
+            f"no such result: {name} is not on this machine, and {address} answered: {error}; try again when it can be "
+            "opened, or put the file into a folder book/results here."
         ) from error

@@ -82,9 +82,12 @@ def test_an_unknown_result_is_refused(elsewhere):
         results.path("no_such.json")
 
 
-def test_without_a_network_the_address_is_named(tmp_path, monkeypatch):
+def test_without_a_network_the_address_is_named_and_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "repository", lambda: "http://127.0.0.1:9/nowhere")
-    with pytest.raises(FileNotFoundError, match=r"127\.0\.0\.1:9/nowhere/raw/main/book/results/digits\.json"):
+    said = (
+        r"127\.0\.0\.1:9/nowhere/raw/main/book/results/digits\.json answered: .*; try again .* folder book/results here"
+    )
+    with pytest.raises(FileNotFoundError, match=said):
         results._fetch("digits.json")
 
 

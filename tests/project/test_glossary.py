@@ -8,7 +8,8 @@ PAGES = {"01-planted": '# 1. P\n\n## A part\n\n<a id="eq-1-1"></a>\n\n```python\
 
 
 def term(name, anchor="a-part", page="01-planted"):
-    return {"term": name, "explanation": "So it is.", "page": page, "anchor": anchor}
+    named = {"term": name, "explanation": "So it is.", "page": page, "anchor": anchor}
+    return named | {"said": name, "where": "everywhere"}
 
 
 def test_every_term_stands_once_and_leads_somewhere():
@@ -35,6 +36,9 @@ def test_a_good_list_passes():
         ([term("a"), term("A")], "'a' stands twice"),
         ([term("a", "no-part")], "has no anchor no-part"),
         ([term("a", page="02-none")], "no page 02-none"),
+        ([term("a") | {"where": "there"}], "where is there"),
+        ([term("a") | {"said": "-"}], "where is everywhere"),
+        ([term("a") | {"where": "-"}], "where is -"),
     ],
 )
 def test_what_is_wrong_is_named(terms, said):
@@ -42,8 +46,8 @@ def test_what_is_wrong_is_named(terms, said):
 
 
 def test_a_line_that_lacks_something_is_refused():
-    with pytest.raises(ValueError, match="line 2: a term has 4 parts, here are 3"):
-        glossary.load("term\texplanation\tpage\tanchor\nx\ty\tz")
+    with pytest.raises(ValueError, match="line 2: a term has 6 parts, here are 3"):
+        glossary.load("term\texplanation\tpage\tanchor\tsaid\twhere\nx\ty\tz")
     with pytest.raises(ValueError, match="the first line should be"):
         glossary.load("word\texplanation\tpage\tanchor")
 

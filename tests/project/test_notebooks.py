@@ -140,10 +140,11 @@ def test_finds_a_traceback():
     [
         GOOD.replace(REPOSITORY, "https://github.com/somebody/else"),
         GOOD.replace("-q --no-deps", "-q"),
+        re.sub(r'release\.fits\("[\d.]+"\)', 'release.fits("0.0")', GOOD),
         GOOD.replace(":tags: [remove-cell]\n", ""),
         "# No code at all",
     ],
-    ids=["another repository", "dependencies", "visible", "no code"],
+    ids=["another repository", "dependencies", "another release", "visible", "no code"],
 )
 def test_finds_a_wrong_colab_cell(text):
     assert checks.colab_cell(chapter(text), REPOSITORY)

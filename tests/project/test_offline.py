@@ -1,6 +1,7 @@
 """The archive for a room without a network: all of it arrives, the same each time, and no page asks for more."""
 
 import hashlib
+import json
 import zipfile
 
 import offline
@@ -142,3 +143,11 @@ def test_downloaded_wheels_come_along(root):
 def test_the_books_own_list_is_complete_and_opens_in_five_lines():
     assert {"torch", "scikit-learn"} <= {line.split("==")[0] for line in offline.wheels().splitlines()}
     assert [line[:2] for line in offline.README.splitlines() if line][1:] == ["1.", "2.", "3.", "4.", "5."]
+
+
+def test_every_result_and_checkpoint_that_the_notebooks_load_is_in_it(tmp_path):
+    held = offline.contents(tmp_path)
+    wanted = json.loads((offline.ROOT / "ddpm_core" / "book" / "hashes.json").read_text())
+    found = {name: hashlib.sha256(held[f"book/results/{name}"]).hexdigest() for name in wanted}
+    assert found == wanted and "digits.safetensors" in wanted
+    assert {f"book/{path.name}" for path in (offline.ROOT / "book").glob("*.ipynb")} <= {*held}

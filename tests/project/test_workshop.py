@@ -1,10 +1,13 @@
 """The workshop's paths fit the chapters, add up, and their cells run within their budget."""
 
 import copy
+import json
+import os
 import re
 import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import notebooks
 import paths
@@ -43,6 +46,57 @@ def test_the_short_path_runs_within_its_budget():
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "within the budget" in done.stdout
+
+
+def fetching(where, name):
+    """What a notebook beside which nothing lies says of the path of a result."""
+    code = f"from ddpm_core.book import results; print(results.path({name!r}))"
+    environment = {**os.environ, "PYTHONPATH": str(where)}
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=where / "book", env=environment, capture_output=True, text=True
+    )
+
+
+def test_where_no_results_lie_beside_the_notebook_they_are_fetched_or_it_says_what_to_do():
+    with rehearse.alone() as (where, asked):
+        assert (where / "book" / "01-forward-process.ipynb").is_file() and not (where / "book" / "results").exists()
+        for _ in range(2):
+            done = fetching(where, "digits.safetensors")
+            assert done.returncode == 0, done.stderr
+        found = Path(done.stdout.strip())
+        assert found.is_relative_to(where / "cache")
+        assert found.read_bytes() == (ROOT / "book" / "results" / "digits.safetensors").read_bytes()
+        assert asked == ["digits.safetensors"]  # once
+        metadata = where / "ddpm_core-0.dist-info" / "METADATA"
+        metadata.write_text(re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:9", metadata.read_text()))
+        done = fetching(where, "three_weights.json")
+        assert "127.0.0.1:9/raw/main/book/results/three_weights.json answered" in done.stderr
+        assert done.stderr.strip().endswith("or put the file into a folder book/results here.")
+    assert not where.exists()
+
+
+@EVERY
+def test_what_a_path_loads_is_known_to_the_package_so_that_it_can_be_fetched(length):
+    known = json.loads((ROOT / "ddpm_core" / "book" / "hashes.json").read_text())
+    for step in (step for step in paths.load(length)["steps"] if "chapter" in step):
+        cells = sections.chapter(step["chapter"])
+        code = "\n".join(sections.source(cells[number]) for number in paths.cells_of(step, cells))
+        for kind, name in re.findall(r"results\.(load|model|path|pictures)\(\"([\w.-]+)\"", code):
+            assert name + {"load": ".json", "model": ".safetensors"}.get(kind, "") in known, (step["chapter"], name)
+
+
+def test_the_page_says_what_a_path_takes_without_results_beside_it():
+    last = {"processor": 12.4, "device": "processor", "date": "2026-01-02"}
+    said = [
+        paths.took({"minutes": 45}, {"45": last | {"alone": {"processor": 15.6, "fetched": names}}})
+        for names in ([], ["a.json"], ["a.json", "b.json"])
+    ]
+    assert [sentence.partition("as in Colab, ")[2] for sentence in said] == [
+        "the path needs none: 16 s.",
+        "the package fetches 1 file from the book's address: 16 s.",
+        "the package fetches 2 files from the book's address: 16 s.",
+    ]
+    assert "Colab" not in paths.took({"minutes": 45}, {"45": last})
 
 
 def test_the_quizzes_have_one_right_answer_and_a_reason_for_each():

@@ -96,5 +96,5 @@ EXERCISES = {
         _interval,
         lambda answer: answer,
     ),
-    "13.3": Exercise("scores q k^T / sqrt(width), minus infinity where empty, softmax over the words.", _looks),
+    "13.3": Exercise("which scores does 13.7 take the softmax of? And which scores get no share at all?", _looks),
 }

@@ -85,10 +85,8 @@ def _short(answer: float) -> None:
 
 EXERCISES = {
     "14.1": Exercise(
-        "solve 14.4 for E[x_0 | x_t]: it adds (1 - alpha_bar_t) times the score to x_t, and rescales.", _guess
+        "14.4 goes from the score to the mean picture; which of its factors does the schedule hold?", _guess
     ),
-    "14.2": Exercise("first Euler's step, x + (t_next - t) field(x, t); then ask for the slope there.", _step),
-    "14.3": Exercise(
-        "call missed(schedule.linear(200), 200) and take the mean of its absolute values.", _short, number
-    ),
+    "14.2": Exercise("where would Euler's step end, and what is the slope there?", _step),
+    "14.3": Exercise("the cell above has it for a thousand steps; which number changes?", _short, number),
 }

@@ -84,7 +84,8 @@ EXERCISES = {
     ),
     "4.3": Exercise("how many numbers does one image have? Each costs 3.75 bits.", _megabytes, read=number),
     "4.4": Exercise(
-        "if the model's chain is the true one, what is the gap of 4.13? And log( q / p ) on each single way?",
+        "if the model's chain is the true one, what is the gap of 4.13? What does that say of q(x_{1:T} | x_0) and "
+        "p_theta(x_{1:T} | x_0) on each single way?",
         _constant,
         read=number,
     ),
