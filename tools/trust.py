@@ -106,8 +106,9 @@ def wrong_arguments(found: dict) -> list[str]:
         f"{found['functions']} public functions are called with one argument made wrong: another shape, type, device "
         f"or range, nan, nothing at all. That makes {found['cases']:,} calls. Each ends in one of three ways.",
         table(["what comes of it", "calls"], [*rows, ["anything else", f"{others:,}"]]),
-        "The functions look at kinds and shapes alone, and never at every number of a picture: on a GPU that would "
-        "wait. So nan in a picture comes out as nan. The trainer, the bound and the last step to pixels refuse it.",
+        "The mathematics and the networks look at kinds and shapes alone, never at every number of a picture: on a GPU "
+        "that would wait. So nan in a picture comes out as nan. The trainer, the bound, the last step to pixels, and "
+        "what judges pictures refuse it.",
     ]
 
 

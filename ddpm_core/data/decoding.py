@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from ddpm_core.diffusion.arguments import checked
 from ddpm_core.storage.hub import first_line
 
 ONLY_KNOWN = {"BUFR", "GRIB", "HDF5", "MPEG", "WMF", "EPS"}  # which Pillow tells apart, but does not draw by itself
@@ -27,6 +28,7 @@ def endings() -> set[str]:
     return {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN.keys() - ONLY_KNOWN}
 
 
+@checked
 def decode(raw: bytes | np.ndarray | None, where: str | Path) -> Image.Image:
     """A compressed picture, or its array uint8 (H, W, C), as a picture of mode L, RGB or RGBA.
 
@@ -41,7 +43,9 @@ def shape(raw: bytes | np.ndarray | None, where: str | Path) -> tuple[int, int, 
 
 
 def raw_picture(pixels: np.ndarray) -> Image.Image:
-    """uint8 (H, W, 1, 3 or 4) as a picture."""
+    """uint8 (H, W, 1, 3 or 4) as a picture. Raises ValueError for others."""
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] not in (1, 3, 4) or not pixels.size:
+        raise ValueError(f"need raw pixels as uint8 (H, W, 1, 3 or 4), but got {pixels.dtype} {pixels.shape}.")
     return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else np.ascontiguousarray(pixels))
 
 
