@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ddpm_core.diffusion.arguments import checked
 from ddpm_core.storage.hub import first_line
 
 ONLY_KNOWN = {"BUFR", "GRIB", "HDF5", "MPEG", "WMF", "EPS"}  # which Pillow tells apart, but does not draw by itself
@@ -28,7 +27,6 @@ def endings() -> set[str]:
     return {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN.keys() - ONLY_KNOWN}
 
 
-@checked
 def decode(raw: bytes | np.ndarray | None, where: str | Path) -> Image.Image:
     """A compressed picture, or its array uint8 (H, W, C), as a picture of mode L, RGB or RGBA.
 

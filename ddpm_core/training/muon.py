@@ -68,7 +68,6 @@ def orthogonaliser(gram: Tensor, steps: int = 5) -> Tensor:
     return P / norm
 
 
-@checked
 def as_matrix(weight: Tensor) -> Tensor:
     """A view of a weight as the matrix that it is: (out, in), or a convolution (out, in, h, w) as (out, in h w).
 
@@ -76,6 +75,8 @@ def as_matrix(weight: Tensor) -> Tensor:
     channels_last: another order of columns is a rotation, which `orthogonalised` commutes with. Raises ValueError for
     other shapes.
     """
+    if not isinstance(weight, Tensor):
+        raise ValueError(f"need weight as a tensor, but got {weight!r:.60}.")
     if weight.ndim == 2:
         return weight
     if weight.ndim != 4:
