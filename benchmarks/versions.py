@@ -2,10 +2,12 @@
 
 python -m benchmarks.versions PYTHON...      PYTHON: an interpreter whose environment holds requirements.txt
 
-The bounds are those of pyproject.toml: the index must have each. Nothing was installed at them.
+What was found of other versions stays. The bounds are those of pyproject.toml: the index must have each. Nothing was
+installed at them.
 """
 
 import argparse
+import json
 import os
 import re
 import subprocess
@@ -13,7 +15,7 @@ import sys
 
 from benchmarks.mutants import LEFT_OUT
 from benchmarks.rig import trust
-from experiments.common.results_file import ROOT, Stopwatch
+from experiments.common.results_file import RESULTS, ROOT, Stopwatch
 
 TESTS = ["tests/diffusion", "tests/test_schedule.py", "tests/test_sampler.py", "tests/test_unet.py"]
 IMPORTS = """
@@ -56,6 +58,18 @@ def is_there(bound: str) -> bool:
     return bool(re.search(rf"[ ,]{re.escape(number)}(\.0)*(,|\n|$)", done.stdout))
 
 
+def noted() -> list[dict]:
+    """The rows that the results file has."""
+    path = RESULTS / f"{trust.NAME}.json"
+    return json.loads(path.read_text())["results"].get("versions", {}).get("rows", []) if path.is_file() else []
+
+
+def merged(before: list[dict], now: list[dict]) -> list[dict]:
+    """A row for each version of Python, the newest finding of each, in the order of the versions."""
+    rows = {found["python"]: found for found in before + now}
+    return sorted(rows.values(), key=lambda found: [int(part) for part in found["python"].split(".")])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("python", nargs="*")
@@ -64,7 +78,7 @@ def main() -> None:
         return print("not measured: name the interpreters of other environments")
     asked = bounds((ROOT / "pyproject.toml").read_text())
     missing = [bound for bound in asked if not is_there(bound)]
-    rows = [row(python) for python in options.python]
+    rows = merged(noted(), [row(python) for python in options.python])
     trust.note("versions", {"rows": rows, "bounds": asked, "bounds_missing": missing}, clock)
 
 

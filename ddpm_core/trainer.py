@@ -15,6 +15,7 @@ from accelerate.utils import GradientAccumulationPlugin
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from ddpm_core.diffusion.arguments import checked
 from ddpm_core.diffusion.model import Model
 from ddpm_core.diffusion.prediction import Prediction
 from ddpm_core.schedule import Schedule
@@ -22,7 +23,7 @@ from ddpm_core.training.devices import check_device, check_precision
 from ddpm_core.training.failures import defer_signals, draw_again, explain_errors, halve_scale, not_finite
 from ddpm_core.training.optimizers import Optimizer, adam
 from ddpm_core.training.progress import BatchAt, Progress
-from ddpm_core.training.state import TrainState, own_dropout, resume, save
+from ddpm_core.training.state import TrainState, check_rates, own_dropout, resume, save
 
 __all__ = [
     "Progress", "TrainState", "check_device", "cosine_decay", "ema_model", "model", "no_decay", "parts_of", "resume",
@@ -30,6 +31,7 @@ __all__ = [
 ]  # fmt: skip
 
 
+@checked
 def start(
     net: nn.Module,
     *,
@@ -45,6 +47,7 @@ def start(
     Raises ValueError for a device that is not there, or is not the one that this process already trains on: accelerate
     settles on one device for a process.   [Kingma and Ba 2015; chapter 8, Eqs. 8.1 and 8.4]
     """
+    check_rates(lr, warmup, ema_decay)
     device = check_device(device)
     accelerator = Accelerator(
         cpu=device == "cpu",
@@ -73,6 +76,7 @@ def no_decay(done: float) -> float:
     return 1.0
 
 
+@checked
 def run(
     state: TrainState,
     batch_at: BatchAt,
@@ -149,6 +153,7 @@ def _run(state, batch_at, loss, steps, minutes, report_every, accumulate, decay)
     state.net.eval()
 
 
+@checked
 def parts_of(state: TrainState, batch: int, accumulate: int) -> int:
     """How many parts this many images are taken in: processes x accumulate. Raises ValueError if they do not divide,
     or if the run began with another batch."""
@@ -167,6 +172,7 @@ def ema_model(state: TrainState) -> nn.Module:
     return state.ema.module.eval()
 
 
+@checked
 def model(state: TrainState, schedule: Schedule, prediction: Prediction, about: dict | None = None) -> Model:
     """The averaged network with the schedule and the prediction that it was trained with, ready for `sampler.draw`.
 

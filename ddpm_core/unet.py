@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ddpm_core.networks import conditioning
 from ddpm_core.networks.cross_attention import CrossAttention, Words
-from ddpm_core.networks.layout import check_layout
+from ddpm_core.networks.layout import check_input, check_layout
 
 
 class UNet(nn.Module):
@@ -48,9 +48,12 @@ class UNet(nn.Module):
         out_channels: int | None = None,
     ):  # fmt: skip
         super().__init__()
+        check_layout(
+            in_channels, channels, blocks, attention, patch, num_classes, dropout, heads, vocabulary, cross_attention,
+            out_channels,
+        )  # fmt: skip
         attention = [len(channels) - 1] if attention is None else list(attention)
-        out_channels = out_channels or in_channels
-        check_layout(in_channels, channels, blocks, [*attention, *cross_attention], patch, heads)
+        out_channels = in_channels if out_channels is None else out_channels
         # Everything needed to build this network again; stored in the checkpoint.
         self.config = dict(
             in_channels=in_channels, channels=list(channels), blocks=blocks, attention=attention, patch=patch,
@@ -131,23 +134,16 @@ class UNet(nn.Module):
         conditioning.check_labels(self.label, labels, n)
 
     def _check_input(self, x: Tensor, t: Tensor, labels: Tensor | None) -> None:
-        if not x.is_floating_point():
-            raise ValueError(
-                f"need floating-point images scaled to [-1, 1], but got {x.dtype}; see ddpm_core.data.to_float."
-            )
+        check_input(x, t, self.stem.weight)
         if x.ndim != 4 or x.shape[1] != self.in_channels:
             raise ValueError(
                 f"need images (B, {self.in_channels}, H, W) for this network, but got shape {tuple(x.shape)}."
             )
-        if x.shape[2] % self.multiple or x.shape[3] % self.multiple:
-            fit = [math.ceil(side / self.multiple) * self.multiple for side in x.shape[2:]]
+        if x.shape[2] % self.multiple or x.shape[3] % self.multiple or not x.shape[2:].numel():
+            fit = [max(1, math.ceil(side / self.multiple)) * self.multiple for side in x.shape[2:]]
             raise ValueError(
                 f"need image sides divisible by {self.multiple}, but got {x.shape[2]}x{x.shape[3]}; "
                 f"pad to {fit[0]}x{fit[1]} (ddpm_core.data.pad_to)."
-            )
-        if t.shape != x.shape[:1]:
-            raise ValueError(
-                f"need one time per image: t has shape {tuple(t.shape)}, but the batch has {len(x)} images."
             )
         if labels is not None:
             conditioning.check_shape(self.label, labels, len(x))

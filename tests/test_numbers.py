@@ -12,6 +12,7 @@ from ddpm_core import sampler, schedule
 from ddpm_core.diffusion import gaussian
 from ddpm_core.diffusion.model import Model
 from ddpm_core.diffusion.prediction import PREDICTIONS, V
+from ddpm_core.training import devices
 from ddpm_core.unet import UNet
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,6 +59,21 @@ def test_the_network_in_every_precision_and_layout(dtype, layout):
     wanted = net(x, t)
     found = net.to(dtype).to(memory_format=layout)(x.to(dtype).to(memory_format=layout), t)
     assert (found.double() - wanted).abs().max() <= min(100 * TOLERANCE[dtype], 0.1) * wanted.abs().max()
+
+
+@pytest.mark.filterwarnings("ignore")  # a compiler's own
+def test_compiled_the_network_gives_the_same_answers():
+    """Compiled, operations are merged and rounded in another order: a hundred times the tolerance of a formula."""
+    if why_not := devices.why_not_compile("cpu"):
+        pytest.skip(f"torch.compile does not work here: {why_not}")
+    net = UNet(1, (8,)).eval()
+    torch.nn.init.normal_(net.head[-1].weight, std=0.1)
+    x, t = torch.randn(2, 1, 4, 4), torch.tensor([3, 70])
+    with torch.no_grad():
+        wanted = net(x, t)
+        found = torch.compile(net)(x, t)
+    assert wanted.abs().max() > 0.1
+    assert (found - wanted).abs().max() <= 100 * TOLERANCE[torch.float32] * wanted.abs().max()
 
 
 # ---- schedules at their extremes -------------------------------------------------------------------------------

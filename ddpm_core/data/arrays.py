@@ -17,6 +17,7 @@ import numpy as np
 from ddpm_core.data import labels, scanning
 from ddpm_core.data.dataset import Inventory
 from ddpm_core.data.listing import Contents
+from ddpm_core.diffusion.arguments import checked
 from ddpm_core.storage.hub import Absent, first_line
 
 IMAGES = ("images", "image", "imgs", "img", "x", "data", "pixels", "samples", "arr_0", "")
@@ -89,6 +90,7 @@ def _role(name: str) -> str:
     return "_".join(word for word in words if scanning.split_called(word) not in scanning.WORDS)
 
 
+@checked
 def as_pixels(values: np.ndarray, what: str) -> np.ndarray:
     """Pictures as uint8 (N, H, W, C) with C = 1, 3 or 4, whatever their order of axes and their range.
 

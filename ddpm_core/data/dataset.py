@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 
 from ddpm_core.data.preparation import AS_IT_IS, Preparation
+from ddpm_core.diffusion.arguments import checked
 from ddpm_core.networks import conditioning
+from ddpm_core.networks.layout import check_lists
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class ImageDataset:
         """The names of the classes, or their numbers where they have none; none without labels."""
         return self.names or [str(k) for k in range(self.num_classes or 0)]
 
+    @checked
     def classes_called(self, label: int | str) -> list[int]:
         """The numbers of the classes that this number or name means: a folder's name means the folders below it too.
 
@@ -88,11 +91,13 @@ class ImageDataset:
         keep = torch.isin(self.labels, torch.tensor(self.classes_called(label)))
         return self.take(keep.nonzero().flatten()).without_labels()
 
+    @checked
     def with_classes(self, names: Sequence[str]) -> "ImageDataset":
         """The images of the classes with these names, which are then numbered in this order; others are left out.
 
         By it two splits agree on what a number means. Raises ValueError if no image is of any of them.
         """
+        check_lists(str, names=names)
         if self.labels is None or self.class_names == list(names):
             return self
         number = {name: k for k, name in enumerate(names)}
@@ -112,12 +117,14 @@ class ImageDataset:
         there = self.labels.unique().tolist()
         return self if len(there) == self.num_classes else self.with_classes([self.class_names[k] for k in there])
 
+    @checked
     def captioned(self, sentences: Sequence[str]) -> "ImageDataset":
         """The same images, each with its own caption, else with one of these sentences about its class, in turn.
 
         An image whose caption is missing gets the empty one, which says nothing. See `conditioning.fill_templates` for
         the sentences. Raises ValueError if there are neither captions nor names.
         """
+        check_lists(str, sentences=sentences)
         if self.captions is not None:
             return replace(self, captions=[text or "" for text in self.captions])
         if self.labels is None or self.names is None:
@@ -128,8 +135,13 @@ class ImageDataset:
         turns = [cycle(conditioning.fill_templates(sentences, [name])) for name in self.names]
         return replace(self, captions=[next(turns[label]) for label in self.labels.tolist()])
 
+    @checked
     def take(self, rows: Tensor) -> "ImageDataset":
         """The images of these rows, an index (M,), in this order, with their labels and captions."""
+        there = rows.ndim == 1 and rows.dtype in (torch.int64, torch.int32)
+        if not there or (len(rows) and not -len(self) <= rows.min() <= rows.max() < len(self)):
+            found = f"{rows.dtype} of shape {tuple(rows.shape)} with {rows.tolist()!s:.40}"
+            raise ValueError(f"need rows as whole numbers (M,) below {len(self)}, but got {found}.")
         return replace(
             self,
             images=self.images[rows],

@@ -41,7 +41,9 @@ def shape(raw: bytes | np.ndarray | None, where: str | Path) -> tuple[int, int, 
 
 
 def raw_picture(pixels: np.ndarray) -> Image.Image:
-    """uint8 (H, W, 1, 3 or 4) as a picture."""
+    """uint8 (H, W, 1, 3 or 4) as a picture. Raises ValueError for others."""
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] not in (1, 3, 4) or not pixels.size:
+        raise ValueError(f"need raw pixels as uint8 (H, W, 1, 3 or 4), but got {pixels.dtype} {pixels.shape}.")
     return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else np.ascontiguousarray(pixels))
 
 

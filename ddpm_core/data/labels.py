@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ddpm_core.diffusion.arguments import checked
+from ddpm_core.networks.layout import check_lists
+
 LABELS = ("label", "labels", "fine_label", "class", "category")  # what a column or a key of labels is called
 CAPTIONS = ("caption", "text", "captions", "prompt")
 
@@ -19,6 +22,7 @@ class Classes(NamedTuple):
     note: str | None = None
 
 
+@checked
 def classes(values: Sequence[Any] | None, names: Sequence[str] | None, n: int, where: str) -> Classes:
     """The classes of n pictures, from whatever stands beside them.
 
@@ -29,6 +33,7 @@ def classes(values: Sequence[Any] | None, names: Sequence[str] | None, n: int, w
     lists          of one entry each, or one-hot, are that; where a picture has several there are no classes: see `note`
     Raises ValueError, with what it found, for anything else.
     """
+    check_lists(str, names=names or ())
     if values is None or not len(values):
         return Classes(None)
     if isinstance(values, np.ndarray):
@@ -65,6 +70,7 @@ def classes(values: Sequence[Any] | None, names: Sequence[str] | None, n: int, w
     return Classes(np.searchsorted(occur, numbers), [str(number) for number in occur])
 
 
+@checked
 def captions(values: Sequence[Any]) -> list[str | None] | None:
     """A caption for each picture, of several the first, None where there is none; None if nowhere is any text."""
     found = [_caption(value) for value in values]

@@ -17,9 +17,11 @@ from ddpm_core.data.dataset import ImageDataset, Inventory
 from ddpm_core.data.listing import Contents, Listing, one_file
 from ddpm_core.data.preparation import AS_IT_IS, Preparation
 from ddpm_core.data.rows import Rows
+from ddpm_core.diffusion.arguments import checked
 from ddpm_core.storage.hub import Absent, dataset_folder
 
 
+@checked
 def load(
     name_or_path: str | Path = "digits", split: str = "train", *, size: int | None = None, colour: str | None = None
 ) -> ImageDataset:
@@ -37,6 +39,8 @@ def load(
     A large data set is decoded once and then mapped from a file: see `pixel_cache`. Raises ValueError or
     FileNotFoundError in one sentence: Absent if the data are there and have no such split.
     """
+    if name_or_path == "":
+        raise ValueError("need name_or_path as the name or the path of a data set, but got none.")
     prepared, source = Preparation(size, colour), str(name_or_path)
     if source == "digits":
         return _digits(split, prepared)

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from PIL import Image
 
+from ddpm_core.diffusion.arguments import checked, in_range
+
 CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
 NAMES = {1: "grey", 3: "rgb", 4: "rgba"}  # of colour modes, by channels
 
@@ -32,6 +34,7 @@ COLOURS: dict[str, Callable[[Image.Image], Image.Image]] = {
 }
 
 
+@checked
 def in_colour(picture: Image.Image, colour: str) -> Image.Image:
     """The picture as "grey", "rgb" or "rgba".
 
@@ -44,14 +47,14 @@ def in_colour(picture: Image.Image, colour: str) -> Image.Image:
     return COLOURS[colour](picture)
 
 
+@checked
 def at_size(picture: Image.Image, size: int) -> Image.Image:
     """The picture as a square of this side: its shorter side brought to it, then the middle cut out.
 
     Resized with an antialiasing (bicubic) filter, transparent colours weighed by their alpha. Raises ValueError for a
     side below 1.
     """
-    if size < 1:
-        raise ValueError(f"need a side of at least 1 pixel, but got {size}.")
+    in_range("size", size, 1, 1 << 16)
     shorter = min(picture.size)
     width, height = (max(size, round(side * size / shorter)) for side in picture.size)
     if (width, height) != picture.size:

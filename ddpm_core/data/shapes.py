@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ddpm_core.data.dataset import ImageDataset
+from ddpm_core.diffusion.arguments import checked, in_range
 from ddpm_core.diffusion.noise import seeded
 from ddpm_core.networks.conditioning import tokenize, vocabulary
 from ddpm_core.storage.hub import Absent
@@ -154,6 +155,7 @@ def words() -> list[str]:
     return vocabulary([re.sub(r"{\w+}", "", sentence) for sentence in SENTENCES] + list(_MEANINGS) + ["an"])
 
 
+@checked
 def meaning(caption: str) -> dict[str, str]:
     """What a caption says, {"colour": "red", ...}: the kinds that it names, in the words of the tables.
 
@@ -166,6 +168,7 @@ def meaning(caption: str) -> dict[str, str]:
 # ---- the data set ----------------------------------------------------------------------------------------------
 
 
+@checked
 def dataset(split: str = "train", n: int | None = None) -> ImageDataset:
     """n captioned pictures: of "train", of the same scenes again ("validation"), or of held-out scenes ("test").
 
@@ -175,6 +178,7 @@ def dataset(split: str = "train", n: int | None = None) -> ImageDataset:
     if split not in SPLITS:
         raise Absent(f"need one of the splits {', '.join(SPLITS)} of the shapes, but got {split!r}.")
     n = SPLITS[split] if n is None else n
+    in_range("n", n, 1, 10**7)
     generator = seeded(13, list(SPLITS).index(split))
     scenes = [scene for scene in SCENES if scene.held_out == (split == "test")]
     rounds = [torch.randperm(len(scenes), generator=generator) for _ in range(math.ceil(n / len(scenes)))]

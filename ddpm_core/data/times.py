@@ -1,7 +1,9 @@
 """How the random times of a batch are drawn: uniform, or most of them where pictures are decided."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -22,6 +24,11 @@ class logit_normal:
 
     mean: float = 0.0
     std: float = 1.0
+
+    def __post_init__(self):
+        finite = all(isinstance(x, Real) and math.isfinite(x) for x in (self.mean, self.std))
+        if not finite or self.std < 0:
+            raise ValueError(f"need mean and std as finite numbers, std not below 0, but got {self!r:.80}.")
 
     def __call__(self, schedule: Schedule, n: int, generator: torch.Generator) -> Tensor:
         u = (torch.arange(n, dtype=torch.float64) + torch.rand(1, generator=generator, dtype=torch.float64)) / n

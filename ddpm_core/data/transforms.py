@@ -43,22 +43,31 @@ def shrink(images: Tensor, factor: int) -> Tensor:
     return (means + 0.5).floor().to(torch.uint8)  # halves go up, as on paper
 
 
+@checked
 def multiple_size(images: Tensor, multiple: int) -> tuple[int, int]:
     """Height and width of the smallest canvas for images (N, C, H, W) whose sides are divisible by `multiple`."""
+    in_range("multiple", multiple, 1, 1 << 16)
+    if images.ndim != 4:
+        raise ValueError(f"need images (N, C, H, W), but got shape {tuple(images.shape)}.")
     height, width = (-(-side // multiple) * multiple for side in images.shape[2:])
     return height, width
 
 
+@checked
 def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
     """Images (N, C, H, W) centred on the smallest black canvas whose sides are divisible by `multiple`."""
     return pad_to(images, *multiple_size(images, multiple))
 
 
+@checked
 def tile(images: Tensor, columns: int | None = None, enlarge: int = 1, gap: int = 2) -> Image.Image:
     """Images (N, C, H, W), uint8 or floats in [-1, 1], side by side on white; enlarged with a bicubic filter."""
-    images = images if images.dtype == torch.uint8 else to_uint8(images)
-    if images.ndim != 4 or images.shape[1] not in (1, 3, 4):
+    if images.ndim != 4 or images.shape[1] not in (1, 3, 4) or not images.numel():
         raise ValueError(f"need images (N, C, H, W) with 1, 3 or 4 channels, but got shape {tuple(images.shape)}.")
+    in_range("columns", 1 if columns is None else columns, 1, 1 << 16)
+    in_range("enlarge", enlarge, 1, 1 << 10)
+    in_range("gap", gap, 0, 1 << 10)
+    images = images if images.dtype == torch.uint8 else to_uint8(images)
     N, C, H, W = images.shape
     columns = columns or math.ceil(math.sqrt(N))
     height, width = enlarge * H, enlarge * W

@@ -21,7 +21,9 @@ import torch
 from torch import Tensor
 
 IMAGES = {"x", "x0", "x_t", "x_prev", "x_1", "x_T", "x0_hat", "eps", "z", "v", "score", "mean", "like", "output"}
-ANY_KIND = {"t", "t_prev", "t_next", "times", "images", "labels"}  # of tensors; the others hold floating-point numbers
+ANY_KIND = {  # of tensors; the others hold floating-point numbers
+    "t", "t_prev", "t_next", "times", "images", "labels", "rows", "a", "b", "drawn", "real", "known", "held_out",
+}  # fmt: skip
 
 
 def checked(function: Callable) -> Callable:
@@ -55,6 +57,13 @@ def in_range(name: str, value: float, least: float, most: float = math.inf) -> N
     if not least <= value <= most:
         room = f"of at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
         raise ValueError(f"need {name} {room}, but got {value:g}.")
+
+
+def all_numbers(**tensors: Tensor) -> None:
+    """Raises ValueError for nan or infinity, for functions that read every number anyway."""
+    for name, x in tensors.items():
+        if x.is_floating_point() and not x.isfinite().all():
+            raise ValueError(f"need finite numbers in {name}, but {(~x.isfinite()).float().mean():.0%} of it are none.")
 
 
 def together(**tensors: Tensor | float) -> None:

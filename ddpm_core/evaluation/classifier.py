@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm, trange
 
 from ddpm_core.data import ImageDataset, rows_at, to_float
+from ddpm_core.diffusion.arguments import checked, in_range
 from ddpm_core.diffusion.noise import seeded
 from ddpm_core.storage.files import cache, read_tensors, write_tensors
 
@@ -45,21 +46,34 @@ class Classifier:
 
     def accuracy(self, images: Tensor, labels: Tensor) -> float:
         """Share of the images recognised as what they should show."""
-        return (self.classes(images) == labels).double().mean().item()
+        seen = self.classes(images)
+        if (
+            not isinstance(labels, Tensor)
+            or labels.shape != images.shape[:1]
+            or labels.dtype not in (torch.int64, torch.int32)
+        ):
+            got = tuple(labels.shape) if isinstance(labels, Tensor) else f"a {type(labels).__name__}"
+            raise ValueError(f"need labels as whole numbers, one for each of {len(images)} images, but got {got}.")
+        return (seen == labels).double().mean().item()
 
     def _check(self, images: Tensor) -> None:
-        if tuple(images.shape[1:]) != self.shape:
+        if not isinstance(images, Tensor) or images.dtype != torch.uint8:
+            got = images.dtype if isinstance(images, Tensor) else f"a {type(images).__name__}"
+            raise ValueError(f"need images as a tensor of uint8, but got {got}.")
+        if not len(images) or tuple(images.shape[1:]) != self.shape:
             raise ValueError(
                 f"need images (N, {', '.join(map(str, self.shape))}), as this classifier was trained on, but got "
                 f"{tuple(images.shape)}."
             )
 
 
+@checked
 def train(images: ImageDataset, *, steps: int = 1500, batch: int = 128, seed: int = 0) -> Classifier:
     """Train a small convolutional classifier on labelled real images, shifted by up to a sixteenth of their side:
     by up to one pixel where that is less."""
     if images.labels is None:
         raise ValueError(f"need labels to train a classifier, but {images.source} has none.")
+    in_range("steps", steps, 1, 10**7)
     torch.manual_seed(seed)
     net = _classifier(images.images.shape[1], images.num_classes).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.01)

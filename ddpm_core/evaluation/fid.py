@@ -3,6 +3,7 @@
 An optional extra: pip install 'ddpm-core[fid]'. Its weights are downloaded when they are first needed.
 """
 
+import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -18,6 +19,9 @@ class Pictures(Dataset):
     """
 
     def __init__(self, images: Tensor):
+        if not isinstance(images, Tensor) or images.dtype != torch.uint8 or images.ndim != 4:
+            found = f"{images.dtype} {tuple(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
+            raise ValueError(f"need images as uint8 (N, C, H, W) for FID, but got {found}.")
         _check_channels(images.shape[1])
         self.images = images.expand(-1, 3, -1, -1)
 

@@ -3,7 +3,10 @@
 import torch
 from torch import Tensor
 
+from ddpm_core.diffusion.arguments import checked
 
+
+@checked
 def loss_shares(weights: Tensor, errors: Tensor, parts: int) -> Tensor:
     """Shares s_t = weight_t error_t / sum_r weight_r error_r of the weighted loss, added up over equal stretches of t.
 

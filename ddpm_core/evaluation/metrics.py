@@ -3,7 +3,10 @@
 import torch
 from torch import Tensor
 
+from ddpm_core.diffusion.arguments import all_numbers, checked, in_range
 
+
+@checked
 def frechet(a: Tensor, b: Tensor) -> float:
     """Frechet distance between Gaussians fitted to two sets of features (N, D) and (M, D):
 
@@ -16,6 +19,7 @@ def frechet(a: Tensor, b: Tensor) -> float:
         raise ValueError(
             f"need two sets of feature rows (N, D) of one width, but got {tuple(a.shape)} and {tuple(b.shape)}."
         )
+    all_numbers(a=a, b=b)
     a, b = a.double(), b.double()
     root = _square_root(_covariance(a))
     cross = torch.linalg.eigvalsh(root @ _covariance(b) @ root).clamp(min=0).sqrt().sum()
@@ -23,17 +27,20 @@ def frechet(a: Tensor, b: Tensor) -> float:
     return distance.item()
 
 
+@checked
 def enough_rows(features: Tensor) -> Tensor:
     """The same features (N, D), if there are enough of them for a covariance of full rank: N > D.
 
     Fewer give a number, too, but mostly its floor. Raises ValueError that says how many are needed.
     """
+    _rows("features", features)
     n, width = features.shape
     if n <= width:
         raise ValueError(f"need at least {width + 1} samples for a Fréchet distance in {width} features, but got {n}.")
     return features
 
 
+@checked
 def floor(features: Tensor, n: int) -> float:
     """The Frechet distance that n samples of the very same distribution would have, on average, to leading order:
 
@@ -42,12 +49,15 @@ def floor(features: Tensor, n: int) -> float:
     features (N, D) of the real pictures, N large. If the n are drawn from these very N, without putting back, it is
     (1 - n / N) times that. Gaussian features are assumed.   [Chong and Forsyth 2020; chapter 12, Eq. 12.3]
     """
+    _rows("features", features)
+    in_range("n", n, 1)
     values = torch.linalg.eigvalsh(_covariance(features.double())).clamp(min=0)
     a, b = values[:, None], values[None]
     pairs = a * b / (2 * (a + b)).clamp(min=1e-300)
     return ((values.sum() + pairs.sum() + pairs.diagonal().sum()) / n).item()
 
 
+@checked
 def without_floor(distances: dict[int, float]) -> float:
     """The Frechet distance of infinitely many samples, from those of several numbers n of them: n -> distance.
 
@@ -62,10 +72,21 @@ def without_floor(distances: dict[int, float]) -> float:
     return (y.mean() - slope * x.mean()).item()
 
 
+@checked
 def sharpness(images: Tensor) -> float:
     """Mean absolute difference of neighbouring pixels of uint8 images: how sharp they are, beside real ones."""
+    if images.ndim < 2 or min(images.shape[-2:]) < 2 or not images.numel():
+        raise ValueError(f"need images (..., H, W) of at least 2x2 pixels, but got shape {tuple(images.shape)}.")
+    all_numbers(images=images)
     x = images.float()
     return ((x.diff(dim=-1).abs().mean() + x.diff(dim=-2).abs().mean()) / 2).item()
+
+
+def _rows(name: str, x: Tensor) -> None:
+    """Raises ValueError for what is not rows (N, D), two at least, of finite numbers."""
+    if x.ndim != 2 or len(x) < 2:
+        raise ValueError(f"need {name} as rows (N, D), two at least, but got shape {tuple(x.shape)}.")
+    all_numbers(**{name: x})
 
 
 def _covariance(x: Tensor) -> Tensor:

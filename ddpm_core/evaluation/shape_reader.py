@@ -15,7 +15,9 @@ from torch import Tensor
 
 from ddpm_core.data import shapes
 from ddpm_core.data.shapes import Scene
+from ddpm_core.diffusion.arguments import checked, in_range
 from ddpm_core.diffusion.prediction import Denoise
+from ddpm_core.networks.layout import check_lists
 from ddpm_core.schedule import Schedule, at
 
 SHIFTS = (-1.0, -0.5, 0.0, 0.5, 1.0)  # pixels, each way
@@ -40,15 +42,19 @@ def _outlines() -> tuple[list[tuple[str, str, str]], Tensor]:
     return [kind for kind in kinds for _ in moves], covered.flatten(1).float()
 
 
+@checked
 def nearest(images: Tensor, at_once: int = 100) -> list[Reading]:
     """The readings of pictures (N, 3, SIDE, SIDE) uint8. Raises ValueError for others.
 
     || x - b - c (f - b) ||^2 = || x - b ||^2 - 2 <x - b, c> . (f - b) + || c ||^2 || f - b ||^2  for a background b, a
     colour f and a coverage c: products of all pictures with all coverages give all distances.
     """
-    if images.dtype != torch.uint8 or images.shape[1:] != (3, shapes.SIDE, shapes.SIDE):
+    if images.dtype != torch.uint8 or images.shape[1:] != (3, shapes.SIDE, shapes.SIDE) or not len(images):
         wanted = f"(N, 3, {shapes.SIDE}, {shapes.SIDE})"
-        raise ValueError(f"need uint8 pictures {wanted}, but got {images.dtype} of shape {tuple(images.shape)}.")
+        raise ValueError(
+            f"need images as uint8 pictures {wanted}, but got {images.dtype} of shape {tuple(images.shape)}."
+        )
+    in_range("at_once", at_once, 1)
     return [reading for part in images.split(at_once) for reading in _read(part.flatten(2).float())]
 
 
@@ -89,6 +95,7 @@ def _read(x: Tensor) -> list[Reading]:
     return [Reading(scene, root) for scene, root in zip(found, roots.tolist(), strict=True)]
 
 
+@checked
 def perfect(schedule: Schedule, captions: Sequence[str], scenes: Sequence[Scene] = shapes.SCENES) -> Denoise:
     """E[x_0 | x_t, caption], where the data are the templates of these scenes, all equally likely: no training.
 
@@ -96,6 +103,9 @@ def perfect(schedule: Schedule, captions: Sequence[str], scenes: Sequence[Scene]
     (2 (1 - alpha_bar))). One caption for each picture (B, 3, SIDE, SIDE) in [-1, 1]; "" fits all of them.
     Raises ValueError for a caption that none of these scenes fits.   [chapter 13]
     """
+    check_lists(str, captions=captions)
+    if not captions or not all(isinstance(scene, Scene) for scene in scenes):
+        raise ValueError(f"need captions, one at least, and scenes, but got {captions!s:.40} and {scenes!s:.40}.")
     kinds, covered = _outlines()
     b, f = (torch.stack(levels) / 127.5 - 1 for levels in zip(*(pair for _, pair in _pairs()), strict=True))  # (P, 3)
     area, square, step = covered.sum(1), covered.square().sum(1), f - b

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ddpm_core.networks.cross_attention import Words
+from ddpm_core.networks.layout import check_lists
 
 PAD = 0  # no word
 MAX_WORDS = 16  # words of a caption at most; a short one costs as much as a long one
@@ -21,6 +22,8 @@ MAX_WORDS = 16  # words of a caption at most; a short one costs as much as a lon
 
 def tokenize(caption: str) -> list[str]:
     """The words of a caption, in small letters: "A red car isn't blue." -> ["a", "red", "car", "isn't", "blue"]."""
+    if not isinstance(caption, str):
+        raise ValueError(f"need a caption as text, but got {caption!r:.60}.")
     plain = unicodedata.normalize("NFC", caption).lower().replace("\u2019", "'")
     kept = (c if c.isalnum() or c in "'-" or unicodedata.category(c).startswith("M") else " " for c in plain)
     return [word for part in "".join(kept).split() if (word := part.strip("'-"))]
@@ -33,6 +36,8 @@ def fill_templates(sentences: Sequence[str], names: Sequence[str]) -> list[str]:
     ["a photo of a cat", "a photo of an airplane"].
     """
 
+    check_lists(str, sentences=sentences, names=names)
+
     def said(sentence: str, name: str) -> str:
         if name[:1].lower() in set("aeiou"):
             sentence = re.sub(r"\b([Aa]) \{\}", r"\1n {}", sentence)
@@ -43,11 +48,14 @@ def fill_templates(sentences: Sequence[str], names: Sequence[str]) -> list[str]:
 
 def vocabulary(captions: Iterable[str]) -> list[str]:
     """All words of the captions, in alphabetical order; word k of it has the number k + 1."""
+    if isinstance(captions, str) or not isinstance(captions, Iterable):
+        raise ValueError(f"need captions as a list of them, but got {captions!r:.60}.")
     return sorted({word for caption in captions for word in tokenize(caption)})
 
 
 def keep_known_words(caption: str, vocabulary: Sequence[str]) -> str:
     """What a network hears of a caption: the words that it has learned, LENGTH of them at most."""
+    check_lists(str, vocabulary=vocabulary)
     learned = set(vocabulary)
     return " ".join([word for word in tokenize(caption) if word in learned][:MAX_WORDS])
 
@@ -57,6 +65,7 @@ def encode(captions: Sequence[str], vocabulary: Sequence[str]) -> Tensor:
 
     Raises ValueError for a word that is not in the vocabulary and for a caption of more than LENGTH words; see `heard`.
     """
+    check_lists(str, captions=captions, vocabulary=vocabulary)
     numbers = {word: k for k, word in enumerate(vocabulary, 1)}
     rows = torch.full((len(captions), MAX_WORDS), PAD)
     for row, caption in zip(rows, captions, strict=True):
@@ -166,6 +175,8 @@ def check_shape(encoder: nn.Module | None, labels: Tensor, n: int) -> None:
     """Raises ValueError unless there is one label, or the tokens of one caption, for each of n images."""
     if encoder is None:
         raise ValueError("need a network that is told classes or captions, but this one is not, and got labels.")
+    if not isinstance(labels, Tensor):
+        raise ValueError(f"need labels as a tensor, but got a {type(labels).__name__}.")
     if labels.shape != (n, *encoder.shape):
         raise ValueError(f"need one {encoder.unit} for each of {n} images, but got shape {tuple(labels.shape)}.")
 

@@ -59,6 +59,8 @@ def watched(net: nn.Module) -> Iterator[list[Tensor]]:
     How much each position takes of each place of the caption, whose first is the start token; coarser layers are
     enlarged to the finest. Raises ValueError for a network without cross-attention.   [chapter 13]
     """
+    if not isinstance(net, nn.Module):
+        raise ValueError(f"need a network to watch, but got {net!r:.60}.")
     layers = [module for module in net.modules() if isinstance(module, CrossAttention)]
     if not layers:
         raise ValueError("need a network with cross-attention to watch, but this one has none.")

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ddpm_core.networks import conditioning
+from ddpm_core.networks.layout import check_dropout, check_input, check_lists, check_whole
 
 
 class DDPMUNet(nn.Module):
@@ -41,7 +42,10 @@ class DDPMUNet(nn.Module):
         dropout: float = 0.0,
     ):
         super().__init__()
-        _check_layout(in_channels, channels, blocks, attention, groups)
+        check_whole(in_channels=in_channels, blocks=blocks, groups=groups)
+        check_lists(int, channels=channels, attention=attention)
+        check_dropout(dropout)
+        _check_layout(channels, attention, groups)
         # Everything needed to build this network again.
         self.config = dict(
             in_channels=in_channels, channels=list(channels), blocks=blocks, attention=list(attention), groups=groups,
@@ -107,14 +111,11 @@ class DDPMUNet(nn.Module):
         conditioning.check_labels(self.label, labels, n)
 
     def _check_input(self, x: Tensor, t: Tensor) -> None:
+        check_input(x, t, self.conv_in.weight)
         if x.ndim != 4 or x.shape[1] != self.in_channels or x.shape[2] % self.multiple or x.shape[3] % self.multiple:
             raise ValueError(
                 f"need images (B, {self.in_channels}, H, W) whose sides are divisible by {self.multiple}, "
                 f"but got shape {tuple(x.shape)}."
-            )
-        if t.shape != x.shape[:1]:
-            raise ValueError(
-                f"need one time per image: t has shape {tuple(t.shape)}, but the batch has {len(x)} images."
             )
 
 
@@ -212,14 +213,7 @@ def _norm(groups: int, channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(groups, channels, eps=1e-6)
 
 
-def _check_layout(
-    in_channels: int, channels: Sequence[int], blocks: int, attention: Sequence[int], groups: int
-) -> None:
-    if in_channels < 1 or blocks < 1 or groups < 1:
-        raise ValueError(
-            f"need at least one channel, block and group, but got in_channels={in_channels}, blocks={blocks}, "
-            f"groups={groups}."
-        )
+def _check_layout(channels: Sequence[int], attention: Sequence[int], groups: int) -> None:
     if not channels or any(width % groups for width in channels) or channels[0] < 4 or channels[0] % 2:
         raise ValueError(
             f"need level widths that are multiples of groups = {groups}, the first even and at least 4, "

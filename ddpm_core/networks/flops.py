@@ -8,7 +8,11 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ddpm_core.diffusion.arguments import checked
+from ddpm_core.networks.layout import check_lists, check_whole
 
+
+@checked
 def parameter_count(net: nn.Module) -> int:
     """Number of weights that training moves."""
     return sum(p.numel() for p in net.parameters() if p.requires_grad)
@@ -90,6 +94,7 @@ def receptive_field(layers: Sequence[tuple[int, int]]) -> int:
     return seen
 
 
+@checked
 def pieces(
     channels: int,
     side: int,
@@ -104,6 +109,10 @@ def pieces(
     Without skips, the blocks on the way up take only what comes from below. Raises ValueError for a side that does not
     fit.   [chapter 7]
     """
+    check_whole(channels=channels, side=side, blocks=blocks, patch=patch)
+    check_lists(int, widths=widths, attention=attention)
+    if not widths or min(widths) < 1:
+        raise ValueError(f"need widths above 0, one at least, but got {list(widths)}.")
     bottom = len(widths) - 1
     if side % (multiple := patch * 2**bottom):
         raise ValueError(f"need image sides divisible by {multiple}, but got {side}x{side}.")
@@ -145,6 +154,7 @@ def pieces(
 
 def seen_from_the_bottom(levels: int, blocks: int, patch: int = 1) -> int:
     """Side of the square of pixels that a position at the end of the middle sees through convolutions alone."""
+    check_whole(levels=levels, blocks=blocks, patch=patch)
     stem, block, shrink = [(3, 1)], [(3, 1)] * 2, [(3, 2)]
     way_down = (block * blocks + shrink) * (levels - 1) + block * blocks
     return patch * receptive_field(stem + way_down + block * 2)

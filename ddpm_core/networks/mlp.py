@@ -7,6 +7,7 @@ zero. What it is asked for and how its answer is used is decided elsewhere.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ddpm_core.networks.layout import check_input, check_whole
 from ddpm_core.unet import SinusoidalEmbedding, zeroed
 
 
@@ -24,11 +25,9 @@ class MLP(nn.Module):
 
     def __init__(self, dimensions: int = 2, width: int = 64, blocks: int = 3):
         super().__init__()
-        if dimensions < 1 or blocks < 1 or width < 4 or width % 2:
-            raise ValueError(
-                f"need at least one dimension and one block and an even width of at least 4, "
-                f"but got {dimensions}, {blocks} and {width}."
-            )
+        check_whole(dimensions=dimensions, width=width, blocks=blocks)
+        if width < 4 or width % 2:
+            raise ValueError(f"need an even width of at least 4, but got {width}.")
         self.dimensions, self.config = dimensions, dict(dimensions=dimensions, width=width, blocks=blocks)
         self.time = nn.Sequential(SinusoidalEmbedding(width), nn.Linear(width, width), nn.SiLU())
         self.stem = nn.Linear(dimensions, width)
@@ -36,13 +35,9 @@ class MLP(nn.Module):
         self.head = zeroed(nn.Linear(width, dimensions))
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        if not x.is_floating_point() or x.ndim != 2 or x.shape[1] != self.dimensions:
-            raise ValueError(
-                f"need floating-point points (B, {self.dimensions}) for this network, "
-                f"but got {x.dtype} of shape {tuple(x.shape)}."
-            )
-        if t.shape != x.shape[:1]:
-            raise ValueError(f"need one time per point: t has shape {tuple(t.shape)}, but there are {len(x)} points.")
+        check_input(x, t, self.stem.weight, "point")
+        if x.ndim != 2 or x.shape[1] != self.dimensions:
+            raise ValueError(f"need points x (B, {self.dimensions}) for this network, but got shape {tuple(x.shape)}.")
         condition, h = self.time(t.to(x.device)), self.stem(x)
         for block in self.blocks:
             h = block(h, condition)

@@ -5,9 +5,13 @@ import platform
 import torch
 import torch.nn.functional as F
 
+PRECISIONS = ("no", "fp16", "bf16", "auto")
+
 
 def check_device(device: str | None) -> str:
     """The device asked for; for None a GPU if there is one, else "cpu". Raises ValueError for one that is not there."""
+    if device is not None and not isinstance(device, str):
+        raise ValueError(f"need device as text, but got {device!r:.60}.")
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device is not None and not there.get(device, False):
         raise ValueError(f"need a device that this machine has, but {device!r} is not available; try --device cpu.")
@@ -27,6 +31,8 @@ def best_precision(device: str) -> str:
 def check_precision(mixed_precision: str, device: str) -> str:
     """The mixed precision asked for; "auto" is `best_precision`. Raises ValueError for fp16 on a CPU, where accelerate
     would compute in full precision and say nothing."""
+    if mixed_precision not in PRECISIONS:
+        raise ValueError(f"need mixed_precision as one of {', '.join(PRECISIONS)}, but got {mixed_precision!r:.60}.")
     if mixed_precision == "fp16" and device == "cpu":
         raise ValueError("need a GPU for fp16, but this trains on cpu; try --mixed-precision auto.")
     return best_precision(device) if mixed_precision == "auto" else mixed_precision

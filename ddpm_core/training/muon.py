@@ -13,10 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adam import adam
 
+from ddpm_core.diffusion.arguments import checked, in_range
+
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # steep at 0, so that five steps are enough  [Jordan et al. 2024]
+MOST = 1000  # steps: five are enough
 SMALLEST = 1e-7  # a gradient shorter than this is rounding, and is not blown up to a full step
 
 
+@checked
 def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
     """Nearly U V^T of the matrix U S V^T, (..., m, n): Newton-Schulz,  X <- a X + b (X X^T) X + c (X X^T)^2 X.
 
@@ -24,6 +28,9 @@ def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
     singular value s to a s + b s^3 + c s^5 (`stretched`): in five steps those above 0.0015 come to 0.68..1.21.
     [Jordan et al. 2024; the iteration: Bjorck and Bowie 1971]
     """
+    in_range("steps", steps, 0, MOST)
+    if matrix.ndim < 2 or not matrix.numel():
+        raise ValueError(f"need matrix as (..., m, n), but got shape {tuple(matrix.shape)}.")
     a, b, c = COEFFICIENTS
     wide = matrix if matrix.shape[-2] <= matrix.shape[-1] else matrix.mT  # the smaller of both Gram matrices
     X = wide / torch.linalg.matrix_norm(wide, keepdim=True).clamp(min=SMALLEST)
@@ -33,8 +40,10 @@ def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
     return X if wide is matrix else X.mT
 
 
+@checked
 def stretched(s: Tensor, steps: int = 5) -> Tensor:
     """What the iteration makes of singular values of the normalised matrix, elementwise:  s <- a s + b s^3 + c s^5."""
+    in_range("steps", steps, 0, MOST)
     a, b, c = COEFFICIENTS
     for _ in range(steps):
         s = a * s + b * s**3 + c * s**5
@@ -66,6 +75,8 @@ def as_matrix(weight: Tensor) -> Tensor:
     channels_last: another order of columns is a rotation, which `orthogonalised` commutes with. Raises ValueError for
     other shapes.
     """
+    if not isinstance(weight, Tensor):
+        raise ValueError(f"need weight as a tensor, but got {weight!r:.60}.")
     if weight.ndim == 2:
         return weight
     if weight.ndim != 4:
@@ -73,6 +84,7 @@ def as_matrix(weight: Tensor) -> Tensor:
     return (weight if weight.is_contiguous() else weight.permute(0, 2, 3, 1)).view(len(weight), -1)
 
 
+@checked
 def inner_matrices(net: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """(matrices and convolutions inside the network, all other weights): Muon's, Adam's.
 

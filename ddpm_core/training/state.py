@@ -9,6 +9,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from ddpm_core.diffusion.arguments import checked, in_range
 from ddpm_core.storage.files import CheckpointError, read_tensors, warn_unsealed, write_tensors
 
 ADAMS, MUONS = ("step", "exp_avg", "exp_avg_sq"), ("momentum_buffer",)  # what each remembers of a weight's gradients
@@ -32,6 +33,7 @@ class TrainState:
     consistent: bool = True  # False within a step, while weights, average and optimiser are not of one age
 
 
+@checked
 def save(state: TrainState, path: str | Path) -> None:
     """Everything that `resume` needs, in one file that is replaced whole or not at all; the first process writes it.
 
@@ -56,6 +58,7 @@ def save(state: TrainState, path: str | Path) -> None:
     write_tensors(path, tensors, {"progress": json.dumps(progress)})
 
 
+@checked
 def resume(state: TrainState, path: str | Path) -> TrainState:
     """Fill a fresh `TrainState` of the same network from `save`'s file.
 
@@ -119,6 +122,13 @@ def _check_same(stored: dict[str, Tensor], own: dict[str, Tensor]) -> None:
         there, here = ("missing" if name not in side else tuple(side[name].shape) for side in (stored, own))
         if there != here:
             raise ValueError(f"its {name} is {there}, this network's is {here}.")
+
+
+def check_rates(lr: float, warmup: int, ema_decay: float) -> None:
+    """Raises ValueError for what no training can begin with."""
+    in_range("lr", lr, 0)
+    in_range("warmup", warmup, 1)
+    in_range("ema_decay", ema_decay, 0, 1)
 
 
 def own_dropout(accelerator: Accelerator) -> None:

@@ -73,11 +73,14 @@ def test_a_copy_is_measured_by_its_own_surroundings():
 @pytest.mark.parametrize(
     ("call", "word"),
     [
-        (lambda: nearest(torch.zeros(2, 3), torch.zeros(2, 4)), r"of one shape, but got \(2, 3\) and \(2, 4\)"),
+        (
+            lambda: nearest(torch.zeros(2, 3), torch.zeros(2, 4)),
+            r"one shape, but got a of shape \(2, 3\) and b of shape \(2, 4\)",
+        ),
         (lambda: nearest(torch.zeros(0, 3), torch.zeros(2, 3)), "of one shape, but got"),
-        (lambda: nearest(torch.zeros(2, 3), torch.zeros(4, 3), 5), "at least k = 5 rows .* but there are 4"),
-        (lambda: precision(torch.zeros(2, 3), torch.zeros(3, 3)), "at least k = 4 rows .* but there are 3"),
-        (lambda: variance_within(torch.zeros(3, 2), torch.zeros(2)), "one label a row, but got 2 labels for 3 rows"),
+        (lambda: nearest(torch.zeros(2, 3), torch.zeros(4, 3), 5), "at least k = 5 rows .* but b has 4"),
+        (lambda: precision(torch.zeros(2, 3), torch.zeros(3, 3)), "at least k = 4 rows .* but real has 3"),
+        (lambda: variance_within(torch.zeros(3, 2), torch.zeros(2)), r"one label a row, but got shapes .* and \(2,\)"),
         (lambda: variance_within(torch.zeros(3, 2), torch.arange(3)), "more rows than classes"),
     ],
 )

@@ -62,7 +62,7 @@ def test_a_wrong_picture_is_told_what_is_wrong(readings):
 
 @pytest.mark.parametrize("images", [torch.zeros(2, 3, 16, 16, dtype=torch.uint8), torch.zeros(2, 3, 32, 32)])
 def test_other_pictures_are_refused(images):
-    with pytest.raises(ValueError, match=r"need uint8 pictures \(N, 3, 32, 32\), but got torch"):
+    with pytest.raises(ValueError, match=r"need images as uint8 pictures \(N, 3, 32, 32\), but got torch"):
         shape_reader.nearest(images)
 
 

@@ -138,8 +138,8 @@ def test_attention_averages_over_the_keys():
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (dict(in_channels=0), "at least one channel, block and group, but got in_channels=0"),
-        (dict(blocks=0), "at least one channel, block and group, but got .*blocks=0"),
+        (dict(in_channels=0), "need in_channels as a whole number from 1 to 1,000,000, but got 0"),
+        (dict(blocks=0), "need blocks as a whole number from 1 .*, but got 0"),
         (dict(groups=5), r"multiples of groups = 5.*\[16, 24\]"),
         (dict(channels=()), "level widths"),
         (dict(channels=(2, 24), groups=2), "the first even and at least 4"),

@@ -99,10 +99,10 @@ def test_it_learns_what_can_be_known_and_draws_two_modes():
 @pytest.mark.parametrize(
     ("x", "t", "message"),
     [
-        (torch.zeros(2, 3), torch.tensor([1, 2]), r"need floating-point points \(B, 2\).*\(2, 3\)"),
-        (torch.zeros(2, 2, 1), torch.tensor([1, 2]), r"need floating-point points \(B, 2\)"),
+        (torch.zeros(2, 3), torch.tensor([1, 2]), r"need points x \(B, 2\).*\(2, 3\)"),
+        (torch.zeros(2, 2, 1), torch.tensor([1, 2]), r"need points x \(B, 2\)"),
         (torch.zeros(2, 2, dtype=torch.long), torch.tensor([1, 2]), "got torch.int64"),
-        (torch.zeros(2, 2), torch.tensor([1]), r"one time per point: t has shape \(1,\), but there are 2"),
+        (torch.zeros(2, 2), torch.tensor([1]), r"one time per point: t has shape \(1,\), but the batch has 2"),
     ],
 )
 def test_what_does_not_fit_is_refused(x, t, message):
@@ -110,7 +110,15 @@ def test_what_does_not_fit_is_refused(x, t, message):
         MLP()(x, t)
 
 
-@pytest.mark.parametrize("config", [dict(dimensions=0), dict(blocks=0), dict(width=7), dict(width=2)])
-def test_a_network_that_cannot_be_is_refused(config):
-    with pytest.raises(ValueError, match="need at least one dimension"):
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (dict(dimensions=0), "need dimensions as a whole number from 1"),
+        (dict(blocks=0), "need blocks as a whole number from 1"),
+        (dict(width=7), "need an even width of at least 4, but got 7"),
+        (dict(width=2), "need an even width"),
+    ],
+)
+def test_a_network_that_cannot_be_is_refused(config, message):
+    with pytest.raises(ValueError, match=message):
         MLP(**config)

@@ -306,3 +306,9 @@ def test_rows_of_other_chapters_are_kept(tmp_path):
     assert script("one_person").kept(tmp_path) == {}
     (tmp_path / "one_person.json").write_text('{"results": {"rows": {"a": {"peak_mib": 1}}}}')
     assert script("one_person").kept(tmp_path) == {"a": {"peak_mib": 1}}
+
+
+def test_what_was_found_of_other_versions_stays():
+    before, now = [{"python": "3.10.13", "modules": 1}, {"python": "3.12.1", "modules": 1}], {"python": "3.9.1"}
+    found = script("versions").merged(before, [{"python": "3.12.1", "modules": 2}, now])
+    assert found == [now, before[0], {"python": "3.12.1", "modules": 2}]
