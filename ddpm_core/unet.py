@@ -29,6 +29,7 @@ class UNet(nn.Module):
     patch        pixel-unshuffle stem: patch x patch pixels become channels, so that 32x32 starts at 16x16 (patch=2)
     num_classes  labels 0..num_classes-1; label num_classes means "none given" (for classifier-free guidance)
     vocabulary   or the words of captions: labels are then `encode(captions, vocabulary)`, "" means "none given"
+                 (or a `FrozenText`: a text encoder that others have trained)
     cross_attention  levels whose positions also ask each word of the caption; none if not told otherwise
     dropout      in each residual block; the paper uses 0.1 on CIFAR-10
     out_channels of the output, C by default: 2 C for one that learns its variance, see `variance.split`
@@ -44,7 +45,7 @@ class UNet(nn.Module):
     def __init__(
         self, in_channels: int = 1, channels: Sequence[int] = (32, 64), blocks: int = 1,
         attention: Sequence[int] | None = None, patch: int = 1, num_classes: int | None = None, dropout: float = 0.0,
-        heads: int = 4, vocabulary: Sequence[str] | None = None, cross_attention: Sequence[int] = (),
+        heads: int = 4, vocabulary: conditioning.Vocabulary | None = None, cross_attention: Sequence[int] = (),
         out_channels: int | None = None,
     ):  # fmt: skip
         super().__init__()
@@ -55,11 +56,11 @@ class UNet(nn.Module):
         self.config = dict(
             in_channels=in_channels, channels=list(channels), blocks=blocks, attention=attention, patch=patch,
             num_classes=num_classes, dropout=dropout, heads=heads,
-            vocabulary=None if vocabulary is None else list(vocabulary), out_channels=out_channels,
+            vocabulary=conditioning.described(vocabulary), out_channels=out_channels,
             **(dict(cross_attention=list(cross_attention)) if cross_attention else {}),
         )  # fmt: skip
         self.in_channels, self.patch, self.num_classes = in_channels, patch, num_classes
-        self.vocabulary = self.config["vocabulary"]
+        self.vocabulary = vocabulary
         widths, bottom = list(channels), channels[-1]
         condition = 4 * widths[0]  # width of the vector that carries time, and class or caption
 

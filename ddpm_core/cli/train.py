@@ -26,7 +26,7 @@ from ddpm_core.training import devices, progress
 from ddpm_core.training.optimizers import OPTIMIZERS
 
 OF_A_RECIPE = ("data", "only", "size", "colour", "steps", "minutes", "mixed_precision", "resident", "compile")
-OF_ITS_CONFIG = ("batch", "optimizer", "lr", "flips")
+OF_ITS_CONFIG = ("batch", "optimizer", "lr", "flips", "text_encoder")
 
 
 @dataclass(frozen=True)
