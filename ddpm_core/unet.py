@@ -45,7 +45,7 @@ class UNet(nn.Module):
     def __init__(
         self, in_channels: int = 1, channels: Sequence[int] = (32, 64), blocks: int = 1,
         attention: Sequence[int] | None = None, patch: int = 1, num_classes: int | None = None, dropout: float = 0.0,
-        heads: int = 4, vocabulary: conditioning.Vocabulary | None = None, cross_attention: Sequence[int] = (),
+        heads: int = 4, vocabulary: Sequence[str] | None = None, cross_attention: Sequence[int] = (),
         out_channels: int | None = None,
     ):  # fmt: skip
         super().__init__()

@@ -1,5 +1,6 @@
 """What a network is trained on: images, what it is told of each, and the line that says so before the work begins."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -25,7 +26,7 @@ class TrainingSet:
 
     images: ImageDataset
     conditions: Tensor | None
-    vocabulary: conditioning.Vocabulary | None
+    vocabulary: Sequence[str] | None
     about: dict[str, list[str] | None]
 
 

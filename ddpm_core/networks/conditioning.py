@@ -17,7 +17,6 @@ from ddpm_core.networks.cross_attention import PAD, Words
 from ddpm_core.networks.frozen_text import FrozenText
 
 MAX_WORDS = 16  # words of a caption at most; a short one costs as much as a long one
-Vocabulary = Sequence[str] | FrozenText
 
 
 def tokenize(caption: str) -> list[str]:
@@ -47,7 +46,7 @@ def vocabulary(captions: Iterable[str]) -> list[str]:
     return sorted({word for caption in captions for word in tokenize(caption)})
 
 
-def keep_known_words(caption: str, vocabulary: Vocabulary) -> str:
+def keep_known_words(caption: str, vocabulary: Sequence[str]) -> str:
     """What a network hears of a caption: the words that it has learned, LENGTH of them at most."""
     if isinstance(vocabulary, FrozenText):
         return vocabulary.shortened(caption)
@@ -55,12 +54,12 @@ def keep_known_words(caption: str, vocabulary: Vocabulary) -> str:
     return " ".join([word for word in tokenize(caption) if word in learned][:MAX_WORDS])
 
 
-def described(vocabulary: Vocabulary | None) -> list[str] | dict[str, str] | None:
+def described(vocabulary: Sequence[str] | None) -> list[str] | dict[str, str] | None:
     """What a checkpoint keeps of it: the words, or the name of the text encoder and the sha256 of its weights."""
     return vocabulary.about if isinstance(vocabulary, FrozenText) else None if vocabulary is None else list(vocabulary)
 
 
-def encode(captions: Sequence[str], vocabulary: Vocabulary) -> Tensor:
+def encode(captions: Sequence[str], vocabulary: Sequence[str]) -> Tensor:
     """The captions as numbers, (N, LENGTH) int64, filled up with NOTHING.
 
     Raises ValueError for a word that is not in the vocabulary and for a caption of more than LENGTH words; see `heard`.
@@ -171,7 +170,7 @@ class FrozenTextEncoder(nn.Module):
 
 
 def encoder(
-    num_classes: int | None, vocabulary: Vocabulary | None, width: int, words: bool = False
+    num_classes: int | None, vocabulary: Sequence[str] | None, width: int, words: bool = False
 ) -> ClassEmbedding | TextEncoder | FrozenTextEncoder | None:
     """What turns a class or a caption into a vector of this width; None for a network that is told neither.
 
@@ -181,8 +180,9 @@ def encoder(
     if words and vocabulary is None:
         raise ValueError("need captions for cross-attention to their words, but this network is told none.")
     if num_classes is not None and vocabulary is not None:
-        told = "a text encoder" if isinstance(vocabulary, FrozenText) else f"{len(vocabulary)} words"
-        raise ValueError(f"need classes or captions to be told, but got {num_classes} classes and {told}.")
+        raise ValueError(
+            f"need classes or captions to be told, but got {num_classes} classes and {len(vocabulary)} words."
+        )
     if vocabulary is None:
         return None if num_classes is None else ClassEmbedding(num_classes + 1, width)
     if isinstance(vocabulary, FrozenText):

@@ -1,9 +1,10 @@
 """A text encoder that others have trained, and that stays as it is: only what stands behind it learns. Torch only.
 
-It reads all that its own tokens can spell. Where a network of ours has a list of words, it stands as the vocabulary.
+It stands where a network of ours has a list of words, and reads whatever its own tokens can spell.
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -12,21 +13,31 @@ from torch import Tensor, nn
 from ddpm_core.networks.cross_attention import PAD, Words
 
 
-class FrozenText:
+class FrozenText(Sequence):
     """Captions -> tokens (B, length) -> vectors of `width` numbers, by CLIP's text transformer.   [Radford 2021]
+
+    As a vocabulary it is a sequence of its tokens: parts of words, number k + 1 for [k], and 0 for none.
 
     model      ids (B, L) -> an answer with last_hidden_state (B, L, width), where no place sees a later one
     tokenizer  its own: captions -> lists of ids; it names the ids that begin and end a text
     about      what a checkpoint keeps in the place of the weights: {"text_encoder": name, "sha256": of its weights}
 
-    Token k + 1 is the tokenizer's id k, and 0 is no token, as with words. It is no module, so that whatever holds it
-    has its weights neither among its own nor in its file, and copies of a network share it.
+    It is no module, so that whatever holds it has its weights neither among its own nor in its file, and copies of a
+    network share it.
     """
 
     def __init__(self, model: nn.Module, tokenizer: Callable, about: dict[str, str]):
         self.model, self.tokenizer, self.about = model.float().eval().requires_grad_(False), tokenizer, dict(about)
-        self.width, self.known = model.config.hidden_size, model.config.vocab_size + 1  # tokens are 0..known-1
+        self.parts = tokenizer.convert_ids_to_tokens(list(range(model.config.vocab_size)))
+        self.width, self.known = model.config.hidden_size, len(self.parts) + 1  # tokens are 0..known-1
         self.length = model.config.max_position_embeddings - 2  # tokens of a caption at most, between begin and end
+        self._ids = lru_cache(maxsize=10_000)(self._split)  # many pictures have one caption
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def __getitem__(self, k: int) -> str:
+        return self.parts[k]
 
     def __deepcopy__(self, memo: dict) -> "FrozenText":
         return self
@@ -75,5 +86,5 @@ class FrozenText:
         empty = torch.arange(self.length + 2, device=tokens.device) > end[:, None]
         return h[torch.arange(len(h)), end], Words(F.pad(h, (0, 0, 0, self.length - longest)), empty)
 
-    def _ids(self, caption: str) -> list[int]:
+    def _split(self, caption: str) -> list[int]:
         return self.tokenizer(caption, add_special_tokens=False)["input_ids"]

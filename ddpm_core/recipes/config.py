@@ -11,7 +11,6 @@ from ddpm_core.data.dataset import ImageDataset
 from ddpm_core.data.times import Times, logit_normal, times_name
 from ddpm_core.diffusion.loss import Weighting, sample_timesteps, uniform, weighting_name
 from ddpm_core.diffusion.prediction import EPS, Prediction, V
-from ddpm_core.networks.conditioning import Vocabulary
 from ddpm_core.schedule import Schedule, cosine, linear
 from ddpm_core.training.optimizers import Optimizer, adam, muon, optimizer_name
 from ddpm_core.unet import UNet
@@ -87,7 +86,7 @@ def suits(images: ImageDataset) -> TrainingConfig:
 
 
 def network(
-    config: TrainingConfig, channels: int, num_classes: int | None, vocabulary: Vocabulary | None = None
+    config: TrainingConfig, channels: int, num_classes: int | None, vocabulary: list[str] | None = None
 ) -> UNet:
     """Their U-Net, freshly initialised, for images of this many channels, told a class, a caption or nothing."""
     return UNet(

@@ -303,7 +303,7 @@ def test_it_needs_captions(folder, monkeypatch, train, capsys):
     monkeypatch.setattr(config, "DIGITS", replace(SMALL, sentences=(), cross_attention=()))
     train("--text-encoder", folder, status=2)
     assert f"need captions for the text encoder {folder}, but this training tells none" in capsys.readouterr().err
-    with pytest.raises(ValueError, match="10 classes and a text encoder"):
+    with pytest.raises(ValueError, match="10 classes and 516 words"):
         UNet(1, (8, 16), num_classes=10, vocabulary=text_encoder.text_encoder(str(folder)))
 
 
