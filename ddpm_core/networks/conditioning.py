@@ -145,24 +145,27 @@ class TextEncoder(nn.Module):
 
 
 class FrozenTextEncoder(nn.Module):
-    """Tokens (B, length) -> one vector a caption, (B, width): a linear map, which is trained, of a `FrozenText`'s."""
+    """Tokens (B, length) -> one vector a caption, (B, width): a linear map, which is trained, of a `FrozenText`'s.
+
+    If `words` are asked for one by one, another map brings their vectors to the same width.
+    """
 
     number = "token"
 
-    def __init__(self, text: FrozenText, width: int):
+    def __init__(self, text: FrozenText, width: int, words: bool = False):
         super().__init__()
         self.text, self.known, self.shape = text, text.known, (text.length,)
         self.unit = f"caption of {text.length} tokens"
-        self.vector, self.word = nn.Linear(text.width, width), nn.Linear(text.width, width)
+        self.vector, self.word = nn.Linear(text.width, width), nn.Linear(text.width, width) if words else None
 
     def forward(self, tokens: Tensor) -> Tensor:
         return self.read(tokens)[0]
 
-    def read(self, tokens: Tensor) -> tuple[Tensor, Words]:
-        """The vectors of the captions, and those of begin, tokens and end, (B, length + 2, width), by another map."""
+    def read(self, tokens: Tensor) -> tuple[Tensor, Words | None]:
+        """The vectors of the captions, and those of begin, tokens and end, (B, length + 2, width), if asked for."""
         _check_numbers(tokens, self.known, self.number)
         vector, words = self.text.read(tokens)
-        return self.vector(vector), Words(self.word(words.vectors), words.empty)
+        return self.vector(vector), None if self.word is None else Words(self.word(words.vectors), words.empty)
 
     def nothing(self, n: int, device: torch.device) -> Tensor:
         """The empty caption, (n, length)."""
@@ -186,7 +189,7 @@ def encoder(
     if vocabulary is None:
         return None if num_classes is None else ClassEmbedding(num_classes + 1, width)
     if isinstance(vocabulary, FrozenText):
-        return FrozenTextEncoder(vocabulary, width)
+        return FrozenTextEncoder(vocabulary, width, words)
     if not vocabulary:
         raise ValueError("need captions with words in them, but got none.")
     return TextEncoder(len(vocabulary), width)

@@ -184,6 +184,21 @@ def test_only_what_stands_behind_it_is_the_networks(text):
     assert all(weight.grad is not None for weight in net.label.parameters())
 
 
+def test_without_cross_attention_every_weight_is_in_use(text):
+    """Several processes that train together wait for the gradient of each."""
+    net = UNet(1, (8, 16), vocabulary=text)
+    assert net.label.read(encode(["red"], text))[1] is None
+    net(torch.randn(1, 1, 8, 8), torch.tensor([3])).sum().backward()
+    assert [name for name, weight in net.named_parameters() if weight.grad is None] == []
+
+
+def test_a_compiled_network_reads_the_same(text):
+    net, x, t = told_by(text), torch.randn(2, 1, 8, 8), torch.tensor([3, 9])
+    tokens = encode(["red", "a frog"], text)
+    with torch.no_grad():
+        torch.testing.assert_close(torch.compile(net, backend="eager")(x, t, tokens), net(x, t, tokens))
+
+
 # ---- from training to pictures -----------------------------------------------------------------------------------
 
 
