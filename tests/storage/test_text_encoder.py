@@ -285,7 +285,7 @@ def test_without_a_network_the_hub_says_so():
 
 def test_without_the_library_it_says_what_to_install(folder, monkeypatch, capsys, train):
     monkeypatch.setitem(sys.modules, "transformers", None)  # an import of it fails
-    train("--text-encoder", folder, status=2)
+    train("--text-encoder", folder, "--data", "owner/none", status=2)  # it says so before it looks for data
     assert f"for the text encoder {folder}: pip install transformers" in capsys.readouterr().err
 
 
