@@ -28,8 +28,7 @@ class UNet(nn.Module):
     attention    levels that attend, besides the middle; 0 is the top, None means the lowest (where pixels are few)
     patch        pixel-unshuffle stem: patch x patch pixels become channels, so that 32x32 starts at 16x16 (patch=2)
     num_classes  labels 0..num_classes-1; label num_classes means "none given" (for classifier-free guidance)
-    vocabulary   or the words of captions: labels are then `encode(captions, vocabulary)`, "" means "none given"
-                 (or a `FrozenText`: a text encoder that others have trained)
+    vocabulary   or the words of captions, or a `FrozenText`: labels are `encode(captions, vocabulary)`, "" says none
     cross_attention  levels whose positions also ask each word of the caption; none if not told otherwise
     dropout      in each residual block; the paper uses 0.1 on CIFAR-10
     out_channels of the output, C by default: 2 C for one that learns its variance, see `variance.split`
