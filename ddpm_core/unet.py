@@ -28,7 +28,7 @@ class UNet(nn.Module):
     attention    levels that attend, besides the middle; 0 is the top, None means the lowest (where pixels are few)
     patch        pixel-unshuffle stem: patch x patch pixels become channels, so that 32x32 starts at 16x16 (patch=2)
     num_classes  labels 0..num_classes-1; label num_classes means "none given" (for classifier-free guidance)
-    vocabulary   or the words of captions: labels are then `encode(captions, vocabulary)`, "" means "none given"
+    vocabulary   or the words of captions, or a `FrozenText`: labels are `encode(captions, vocabulary)`, "" says none
     cross_attention  levels whose positions also ask each word of the caption; none if not told otherwise
     dropout      in each residual block; the paper uses 0.1 on CIFAR-10
     out_channels of the output, C by default: 2 C for one that learns its variance, see `variance.split`
@@ -58,11 +58,11 @@ class UNet(nn.Module):
         self.config = dict(
             in_channels=in_channels, channels=list(channels), blocks=blocks, attention=attention, patch=patch,
             num_classes=num_classes, dropout=dropout, heads=heads,
-            vocabulary=None if vocabulary is None else list(vocabulary), out_channels=out_channels,
+            vocabulary=conditioning.described(vocabulary), out_channels=out_channels,
             **(dict(cross_attention=list(cross_attention)) if cross_attention else {}),
         )  # fmt: skip
         self.in_channels, self.patch, self.num_classes = in_channels, patch, num_classes
-        self.vocabulary = self.config["vocabulary"]
+        self.vocabulary = vocabulary
         widths, bottom = list(channels), channels[-1]
         condition = 4 * widths[0]  # width of the vector that carries time, and class or caption
 

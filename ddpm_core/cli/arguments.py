@@ -65,6 +65,11 @@ def _of_training(p: argparse.ArgumentParser) -> None:
         help="muon: for the matrices inside the network, Adam for the rest (default: the recipe's)",
     )  # fmt: skip
     p.add_argument("--lr", type=_positive(float), help="Adam's peak learning rate (default: the recipe's)")
+    p.add_argument(
+        "--text-encoder", metavar="NAME",
+        help="captions read by a CLIP from the Hub, as openai/clip-vit-large-patch14, or from a folder; it stays as it "
+        "is (default: a small one, trained along; needs pip install transformers)",
+    )  # fmt: skip
     _device(p)
     p.add_argument("--save-every", type=_positive(float), default=60, metavar="SECONDS")
     p.add_argument("--log", metavar="DIR", help="curves of the run for TensorBoard")

@@ -22,11 +22,12 @@ from ddpm_core.diffusion import loss
 from ddpm_core.recipes import Recipe, config, recipes
 from ddpm_core.storage import checkpoint
 from ddpm_core.storage.files import claimed
+from ddpm_core.storage.text_encoder import text_encoder
 from ddpm_core.training import devices, progress
 from ddpm_core.training.optimizers import OPTIMIZERS
 
 OF_A_RECIPE = ("data", "only", "size", "colour", "steps", "minutes", "mixed_precision", "resident", "compile")
-OF_ITS_CONFIG = ("batch", "optimizer", "lr", "flips")
+OF_ITS_CONFIG = ("batch", "optimizer", "lr", "flips", "text_encoder")
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ def carried_out(job: Job) -> int:
 def settled(options: argparse.Namespace) -> Job:
     """The job that the options ask for: a recipe, or the plain one, with what they say in its place.
 
-    Raises ValueError for a recipe that is not there or that this machine is too small for, OSError if there is no place
-    to write to.
+    Raises ValueError for a recipe that is not there or that this machine is too small for, and for a text encoder that
+    is not to be had, OSError if there is no place to write to.
     """
     recipe = recipes.named(options.recipe) if options.recipe else recipes.PLAIN
     device = devices.check_device(options.device)
@@ -88,6 +89,8 @@ def settled(options: argparse.Namespace) -> Job:
     outputs.try_folder(out, "--out")
     if options.log is not None:
         outputs.try_folder(options.log, "--log")
+    if options.text_encoder is not None:
+        text_encoder(options.text_encoder)  # if it is not to be had, that is said before data are fetched
     prepared = run_folder.earlier(out).get("prepared") or {} if options.resume else {}
     said = {key: value for key in (*OF_A_RECIPE, *OF_ITS_CONFIG) if (value := getattr(options, key)) is not None}
     if "optimizer" in said:

@@ -1,5 +1,6 @@
 """What a network is trained on: images, what it is told of each, and the line that says so before the work begins."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -7,7 +8,9 @@ from torch import Tensor
 from ddpm_core.data.dataset import ImageDataset
 from ddpm_core.data.preparation import NAMES
 from ddpm_core.networks import conditioning
+from ddpm_core.networks.frozen_text import FrozenText
 from ddpm_core.recipes import TrainingConfig
+from ddpm_core.storage.text_encoder import text_encoder
 
 MOST = 10  # class names in a line
 
@@ -17,13 +20,13 @@ class TrainingSet:
     """The images, of one class or of all, and what the network is told of each.
 
     conditions  labels (N,), tokens of captions (N, L), or None for nothing
-    vocabulary  of the captions, or None
+    vocabulary  of the captions, or the text encoder that reads them, or None
     about       for the checkpoint: names of the classes, prompts to draw by where none is asked for
     """
 
     images: ImageDataset
     conditions: Tensor | None
-    vocabulary: list[str] | None
+    vocabulary: Sequence[str] | None
     about: dict[str, list[str] | None]
 
 
@@ -31,14 +34,19 @@ def training_set(config: TrainingConfig, images: ImageDataset, only: str | None)
     """By these hyperparameters, of one class if `only` names one.
 
     Classes are those that occur. Raises ValueError for a class that is not there, and for captions that are to be told
-    where there are none.
+    where there are none, and for a text encoder where none are told.
     """
+    if config.text_encoder and not config.sentences:
+        raise ValueError(
+            f"need captions for the text encoder {config.text_encoder}, but this training tells none; the recipes "
+            "shapes and cifar10-text do."
+        )
     whole = images.captioned(config.sentences) if config.sentences else images
     kept = whole.of_class(only) if only else whole.with_occurring_classes()
     if not config.sentences:
         kept = kept if config.by_class else kept.without_labels()
         return TrainingSet(kept, kept.labels, None, {"names": kept.names})
-    vocabulary = conditioning.vocabulary(kept.captions)
+    vocabulary = text_encoder(config.text_encoder) if config.text_encoder else conditioning.vocabulary(kept.captions)
     captions = [conditioning.keep_known_words(caption, vocabulary) for caption in kept.captions]
     names = None if only or images.captions is not None else kept.names
     prompts = conditioning.fill_templates(config.sentences[:1], names) if names else list(dict.fromkeys(captions))[:10]
@@ -61,6 +69,8 @@ def summary(seen: TrainingSet, config: TrainingConfig, only: str | None) -> str:
 
 
 def _told(seen: TrainingSet) -> str:
+    if isinstance(seen.vocabulary, FrozenText):
+        return f"told by captions, read by {seen.vocabulary.name}"
     if seen.vocabulary is not None:
         return f"told by captions of {len(seen.vocabulary)} words"
     if seen.conditions is None:

@@ -1,8 +1,8 @@
 """What a network is told beside the picture and its time: nothing, a class, or a caption. Torch only.
 
 A caption's words become numbers, and a small transformer makes one vector of them. The vocabulary is that of the
-captions that a network is trained with. Number 0 stands for no word: it fills a short caption up, and the empty
-caption, which says "none given", is nothing else.
+captions that a network is trained with, or a `FrozenText`: a text encoder that others have trained. Number 0 stands
+for no word: it fills a short caption up, and the empty caption, which says "none given", is nothing else.
 """
 
 import re
@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ddpm_core.networks.cross_attention import Words
+from ddpm_core.networks.cross_attention import PAD, Words
+from ddpm_core.networks.frozen_text import FrozenText
 from ddpm_core.networks.layout import check_lists
 
-PAD = 0  # no word
 MAX_WORDS = 16  # words of a caption at most; a short one costs as much as a long one
 
 
@@ -55,9 +55,16 @@ def vocabulary(captions: Iterable[str]) -> list[str]:
 
 def keep_known_words(caption: str, vocabulary: Sequence[str]) -> str:
     """What a network hears of a caption: the words that it has learned, LENGTH of them at most."""
+    if isinstance(vocabulary, FrozenText):
+        return vocabulary.shortened(caption)
     check_lists(str, vocabulary=vocabulary)
     learned = set(vocabulary)
     return " ".join([word for word in tokenize(caption) if word in learned][:MAX_WORDS])
+
+
+def described(vocabulary: Sequence[str] | None) -> list[str] | dict[str, str] | None:
+    """What a checkpoint keeps of it: the words, or the name of the text encoder and the sha256 of its weights."""
+    return vocabulary.about if isinstance(vocabulary, FrozenText) else None if vocabulary is None else list(vocabulary)
 
 
 def encode(captions: Sequence[str], vocabulary: Sequence[str]) -> Tensor:
@@ -65,7 +72,10 @@ def encode(captions: Sequence[str], vocabulary: Sequence[str]) -> Tensor:
 
     Raises ValueError for a word that is not in the vocabulary and for a caption of more than LENGTH words; see `heard`.
     """
-    check_lists(str, captions=captions, vocabulary=vocabulary)
+    check_lists(str, captions=captions)
+    if isinstance(vocabulary, FrozenText):
+        return vocabulary.encode(captions)
+    check_lists(str, vocabulary=vocabulary)
     numbers = {word: k for k, word in enumerate(vocabulary, 1)}
     rows = torch.full((len(captions), MAX_WORDS), PAD)
     for row, caption in zip(rows, captions, strict=True):
@@ -144,9 +154,37 @@ class TextEncoder(nn.Module):
         return torch.full((n, MAX_WORDS), PAD, device=device)
 
 
+class FrozenTextEncoder(nn.Module):
+    """Tokens (B, length) -> one vector a caption, (B, width): a linear map, which is trained, of a `FrozenText`'s.
+
+    If `words` are asked for one by one, another map brings their vectors to the same width.
+    """
+
+    number = "token"
+
+    def __init__(self, text: FrozenText, width: int, words: bool = False):
+        super().__init__()
+        self.text, self.known, self.shape = text, text.known, (text.length,)
+        self.unit = f"caption of {text.length} tokens"
+        self.vector, self.word = nn.Linear(text.width, width), nn.Linear(text.width, width) if words else None
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.read(tokens)[0]
+
+    def read(self, tokens: Tensor) -> tuple[Tensor, Words | None]:
+        """The vectors of the captions, and those of begin, tokens and end, (B, length + 2, width), if asked for."""
+        _check_numbers(tokens, self.known, self.number)
+        vector, words = self.text.read(tokens)
+        return self.vector(vector), None if self.word is None else Words(self.word(words.vectors), words.empty)
+
+    def nothing(self, n: int, device: torch.device) -> Tensor:
+        """The empty caption, (n, length)."""
+        return torch.full((n, *self.shape), PAD, device=device)
+
+
 def encoder(
     num_classes: int | None, vocabulary: Sequence[str] | None, width: int, words: bool = False
-) -> ClassEmbedding | TextEncoder | None:
+) -> ClassEmbedding | TextEncoder | FrozenTextEncoder | None:
     """What turns a class or a caption into a vector of this width; None for a network that is told neither.
 
     Raises ValueError for both at once, for a vocabulary without words, and if `words` are asked for one by one and
@@ -160,9 +198,17 @@ def encoder(
         )
     if vocabulary is None:
         return None if num_classes is None else ClassEmbedding(num_classes + 1, width)
+    if isinstance(vocabulary, FrozenText):
+        return FrozenTextEncoder(vocabulary, width, words)
     if not vocabulary:
         raise ValueError("need captions with words in them, but got none.")
     return TextEncoder(len(vocabulary), width)
+
+
+def check_reads_itself(network: nn.Module) -> None:
+    """Raises ValueError for a network that cannot go anywhere alone: its captions are read by a `FrozenText`."""
+    if isinstance(reader := getattr(network, "vocabulary", None), FrozenText):
+        raise ValueError(f"need a network that reads captions by itself, but this one needs {reader.name} for it.")
 
 
 def check_labels(encoder: nn.Module | None, labels: Tensor, n: int) -> None:

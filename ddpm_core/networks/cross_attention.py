@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+PAD = 0  # the number of no word
+
 
 class Words(NamedTuple):
     """A caption word by word: vectors (B, L, D), and which places hold no word, empty (B, L) bool."""

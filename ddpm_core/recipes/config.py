@@ -16,7 +16,8 @@ from ddpm_core.training.optimizers import Optimizer, adam, muon, optimizer_name
 from ddpm_core.unet import UNet
 
 COSINE = cosine(1000)
-EARLIER = {"optimizer": "adam", "times": "uniform", "cross_attention": []}  # what earlier files do not say
+# What earlier files do not say.
+EARLIER = {"optimizer": "adam", "times": "uniform", "cross_attention": [], "text_encoder": None}
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class TrainingConfig:
     ema_decay: float = 0.999
     by_class: bool = True  # told the label, where images have one; the paper's network is not
     sentences: tuple[str, ...] = ()  # told a caption instead: the data's own, else one of these about the class's name
+    text_encoder: str | None = None  # that others have trained, a CLIP's by its name; else one is trained along
     label_drop: float = 0.1  # share of labels hidden, for guidance's unconditional side  [Ho and Salimans 2022]
     sampler: str = "dpm"
     steps: int = 20

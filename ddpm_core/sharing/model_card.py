@@ -8,6 +8,7 @@ from pathlib import Path
 from ddpm_core.diffusion.model import Model
 from ddpm_core.networks.ddpm_unet import DDPMUNet
 from ddpm_core.networks.flops import parameter_count
+from ddpm_core.networks.frozen_text import FrozenText
 from ddpm_core.recipes import RECIPES
 from ddpm_core.sharing import of_use
 from ddpm_core.storage import provenance
@@ -34,8 +35,7 @@ def card(model: Model, file: Path, *, name: str, results: dict | None = None, pi
         "## What it reaches",
         as_table(measured(results)) if results else "Not measured.",
         "## How to load it",
-        f"```bash\npip install git+{provenance.repository()}\n"
-        f"python -m ddpm_core sample {source} --n 60 --out samples.png\n```",
+        f"```bash\npip install {_packages(model)}\npython -m ddpm_core sample {source} --n 60 --out samples.png\n```",
         f"```python\nfrom ddpm_core import sampler\n{_import(model)}{_loading(model, source, file)}\n"
         f"{_drawing(model)}\n```",
         "A file with another sha256, or with a weight too many or too few, is refused.",
@@ -146,9 +146,16 @@ def _data(about: dict) -> str | None:
 def _told(model: Model) -> str | None:
     """What the network is told, in words: its classes or its vocabulary; None for nothing."""
     net = model.network
+    if isinstance(net.vocabulary, FrozenText):
+        return f"captions, read by {net.vocabulary.name} (sha256 {net.vocabulary.about['sha256']})"
     if net.vocabulary is not None:
         return f"captions from a vocabulary of {len(net.vocabulary)} words"
     return f"{net.num_classes} classes" if net.num_classes else None
+
+
+def _packages(model: Model) -> str:
+    also = " transformers" if isinstance(model.network.vocabulary, FrozenText) else ""
+    return f"git+{provenance.repository()}{also}"
 
 
 def _loading(model: Model, source: str, file: Path) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ddpm_core.diffusion.model import Model
+from ddpm_core.networks.conditioning import check_reads_itself
 from ddpm_core.networks.ddpm_unet import DDPMUNet
 from ddpm_core.storage import scheduler_config
 from ddpm_core.storage.files import write_atomically, write_tensors
@@ -23,7 +24,13 @@ from ddpm_core.storage.pretrained import CONFIG, LAYOUT, WEIGHTS
 from ddpm_core.unet import UNet
 
 INDEX, CODE = "model_index.json", "travelling.py"
-SOURCES = ("networks/layout.py", "networks/cross_attention.py", "networks/conditioning.py", "unet.py")
+SOURCES = (
+    "networks/layout.py",
+    "networks/cross_attention.py",
+    "networks/frozen_text.py",
+    "networks/conditioning.py",
+    "unet.py",
+)
 
 
 def save_diffusers(folder: str | Path, model: Model) -> Path:
@@ -31,8 +38,9 @@ def save_diffusers(folder: str | Path, model: Model) -> Path:
 
     With all T steps its DDPM scheduler walks as `sampler.ancestral` does, with steps that divide T its DDIM scheduler
     as `sampler.ddim`, told `use_clipped_model_output=True`. Raises ValueError for another network than a `UNet` or a
-    `DDPMUNet`, and for the prediction MEAN.
+    `DDPMUNet`, for one whose text encoder others have trained, and for the prediction MEAN.
     """
+    check_reads_itself(model.network)
     folder, scheduler = Path(folder), scheduler_config.scheduler_config(model.schedule, model.prediction)
     if isinstance(model.network, DDPMUNet):
         of_pipeline, of_network, description = "DDPMPipeline", ["diffusers", "UNet2DModel"], _as_unet2d(model)

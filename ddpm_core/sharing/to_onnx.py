@@ -24,8 +24,10 @@ OPSET = 17  # what onnxruntime reads since 2022
 def export_onnx(path: str | Path, model: Model) -> Path:
     """Write the model's network as one ONNX file, in float32, and return its path.
 
-    Raises ValueError for a network that is not a `UNet`, and without the library onnx, which PyTorch writes with.
+    Raises ValueError for a network that is not a `UNet`, for one whose text encoder others have trained, and without
+    the library onnx, which PyTorch writes with.
     """
+    conditioning.check_reads_itself(model.network)
     if importlib.util.find_spec("onnx") is None:
         raise ValueError(
             "need the library onnx to write such a file, but there is none: pip install 'ddpm-core[onnx]'."

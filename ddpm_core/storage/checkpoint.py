@@ -22,6 +22,7 @@ from ddpm_core.storage.files import (
     write_tensors,
 )  # fmt: skip
 from ddpm_core.storage.hub import MODEL, model_file
+from ddpm_core.storage.text_encoder import with_text_encoder
 from ddpm_core.unet import UNet
 
 TRAINING, CONFIG = "training.safetensors", "config.json"
@@ -58,8 +59,9 @@ def load(name_or_path: str | Path, sha256: str | None = None, revision: str | No
     """A checkpoint from a folder, a .safetensors file, or a Hub repository "owner/name"; its network is in eval mode.
 
     Loading is strict: every weight must be there, and no other. The file must have the hash that it carries; with
-    `sha256`, that one, too. `revision` is a branch, tag or commit of the repository. Raises CheckpointError in one
-    sentence; warns of a file that carries no hash.
+    `sha256`, that one, too. `revision` is a branch, tag or commit of the repository. A text encoder that others have
+    trained is not in the file, which says where it is and which hash it has: see `text_encoder`. Raises CheckpointError
+    in one sentence; warns of a file that carries no hash.
     """
     path = find(name_or_path, revision)
     tensors, header = read_tensors(path)
@@ -67,16 +69,19 @@ def load(name_or_path: str | Path, sha256: str | None = None, revision: str | No
         raise CheckpointError(f"need {path} with sha256 {sha256[:12]}..., but it has {found[:12]}....")
     try:
         description = json.loads(header["description"])
+        layout = with_text_encoder(description["network"])
         with torch.device("meta"):  # nothing is made of a description that the weights do not bear out
-            wanted = {name: tensor.shape for name, tensor in UNet(**description["network"]).state_dict().items()}
+            wanted = {name: tensor.shape for name, tensor in UNet(**layout).state_dict().items()}
         schedule, predict = from_betas(description["betas"]), PREDICTIONS[description["predict"]]
         about = description["about"]
+    except CheckpointError:  # of the text encoder
+        raise
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"need a model of this package, but {path} does not describe one: {error!r}.") from error
     found = {name: tensor.shape for name, tensor in tensors.items()}
     if wanted != found:
         raise CheckpointError(f"need the weights of the network described in {path}, but {difference(wanted, found)}.")
-    net = UNet(**description["network"])
+    net = UNet(**layout)
     net.load_state_dict(tensors, strict=True)
     warn_unsealed(path, header)
     return Model(net.eval(), schedule, predict, about)

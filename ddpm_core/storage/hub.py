@@ -52,6 +52,22 @@ def model_file(name: str, revision: str | None = None) -> Path:
         ) from error
 
 
+def folder_of(name: str, *wanted: str) -> Path:
+    """A folder with the files of the repository "owner/name" on the Hub that fit one of the patterns wanted. Raises
+    FileNotFoundError in one sentence."""
+    from huggingface_hub import snapshot_download
+
+    if not _is_hub_name(name):
+        raise FileNotFoundError(f"there is no path {Path(name).absolute()}, and {name!r} is no Hub name owner/name.")
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(wanted)))
+    except Exception as error:  # as above
+        raise FileNotFoundError(
+            f"there is no path {Path(name).absolute()}, and the Hub did not give {name!r} "
+            f"({type(error).__name__}: {first_line(error)})."
+        ) from error
+
+
 def first_file(name: str, *names: str, revision: str | None = None) -> Path:
     """The first of these files that the repository "owner/name" on the Hub has, at a branch, tag or commit of it.
 

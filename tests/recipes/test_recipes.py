@@ -88,7 +88,7 @@ def test_a_recipe_in_plain_values_tells_every_change_apart():
         channels=(8, 24), attention=(1,), blocks=2, patch=2, dropout=0.1, flips=True, predict=config.EPS,
         weight=recipes.described, batch=5, lr=1e-3, ema_decay=0.9, by_class=False, label_drop=0.2, sampler="ddim",
         steps=3, schedule=config.linear(1000), sentences=("a {}",), cross_attention=(1,),
-        optimizer=optimizers.muon(0.02), times=logit_normal(),
+        optimizer=optimizers.muon(0.02), times=logit_normal(), text_encoder="owner/name",
     )  # fmt: skip
     assert changes.keys() == plain.keys()
     for key, value in changes.items():
