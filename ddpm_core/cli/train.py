@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from accelerate import Accelerator
 
 from ddpm_core import data, trainer
 from ddpm_core.cli import outputs, run_folder, sample
@@ -59,6 +60,14 @@ def train(options: argparse.Namespace) -> int:
 
 def carried_out(job: Job) -> int:
     """From the data to the pictures; 130 if it was interrupted."""
+    status, accelerator = walked(job)
+    accelerator.free_memory()  # the network that processes share goes before their group: else both may wait for ever
+    accelerator.end_training()
+    return status
+
+
+def walked(job: Job) -> tuple[int, Accelerator]:
+    """The way that `carried_out` leads, and whose network and processes are to be let go of."""
     images = data.load(job.recipe.data, size=job.recipe.size, colour=job.recipe.colour)
     job = fitted(job, images)
     seen = training_set(job.recipe.config, images, job.recipe.only)
@@ -67,11 +76,10 @@ def carried_out(job: Job) -> int:
     about = described(job, images, seen, state)
     with opened(job, about, state) as note:
         if not trained(job, seen, about, state, note):
-            return 130
+            return 130, state.accelerator
     if state.accelerator.is_main_process:
         drawn(job, state)
-    state.accelerator.end_training()
-    return 0
+    return 0, state.accelerator
 
 
 def settled(options: argparse.Namespace) -> Job:

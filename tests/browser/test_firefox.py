@@ -70,9 +70,8 @@ def test_the_playground_trains_as_it_does_in_chromium(firefox, site, page):
     losses = firefox.ask(f"return (async () => {{ {LOSSES} }})()")
     assert np.allclose(losses, chromium.evaluate(f"async () => {{ {LOSSES} }}"), rtol=1e-6)
     firefox.press(".ddpm-playground .go")
-    firefox.until(f"{STEPS} > 200")
-    firefox.press(".ddpm-playground .go")
-    first, last = (firefox.ask(f"return /{word} ([.\\d]+)/.exec(document.querySelector('.figures').textContent)[1]")
+    first, last = (f"+/{word} ([.\\d]+)/.exec(document.querySelector('.figures').textContent)?.[1]"
                    for word in ("first", "loss"))  # fmt: skip
-    assert float(last) < float(first)
+    firefox.until(f"{STEPS} > 200 && {last} < 0.95 * {first}")
+    firefox.press(".ddpm-playground .go")
     assert firefox.errors() == []
