@@ -2,7 +2,7 @@
 
 python -m benchmarks.bad_input [arguments] [bits]
 
-The cases are those of tests/project/test_bad_input*.py and tests/storage/test_damage.py.
+The cases are those of tests/project/test_bad_input.py and tests/storage/test_damage.py.
 """
 
 import argparse
@@ -19,11 +19,11 @@ sys.path[:0] = [str(ROOT / "tests" / "project"), str(ROOT / "tests" / "storage")
 
 def arguments() -> None:
     """Each argument of each function, made wrong in every way."""
-    import test_bad_input
-    import test_bad_input_around
+    import calls_around_it
+    import calls_of_the_mathematics
     import wrong
 
-    clock, cases = Stopwatch(), test_bad_input.CASES | test_bad_input_around.CASES
+    clock, cases = Stopwatch(), calls_of_the_mathematics.CASES | calls_around_it.CASES
     functions, found = {name.partition(",")[0] for name in cases}, dict(wrong.tried(cases))
     trust.note("input", {"functions": len(functions), "cases": len(found), **Counter(found.values())}, clock)
 

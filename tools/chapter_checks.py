@@ -13,7 +13,8 @@ try:
     from ddpm_core.book import release
 except ImportError:
     raise ImportError(
-        "ddpm_core is missing here, or older than this notebook. If you can open "
+        "ddpm_core is missing here, or older than this notebook. "
+        "If you can open "
         "{repository}, run "
         "%pip install git+{repository} "
         "and restart the kernel; if not, take the book's offline archive."

@@ -60,14 +60,15 @@ def train(options: argparse.Namespace) -> int:
 
 def carried_out(job: Job) -> int:
     """From the data to the pictures; 130 if it was interrupted."""
-    status, accelerator = walked(job)
+    status, accelerator = trained_and_drawn(job)
     accelerator.free_memory()  # the network that processes share goes before their group: else both may wait for ever
+    accelerator.wait_for_everyone()
     accelerator.end_training()
     return status
 
 
-def walked(job: Job) -> tuple[int, Accelerator]:
-    """The way that `carried_out` leads, and whose network and processes are to be let go of."""
+def trained_and_drawn(job: Job) -> tuple[int, Accelerator]:
+    """The exit status, and what holds the processes together: the caller lets them go."""
     images = data.load(job.recipe.data, size=job.recipe.size, colour=job.recipe.colour)
     job = fitted(job, images)
     seen = training_set(job.recipe.config, images, job.recipe.only)

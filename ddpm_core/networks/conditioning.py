@@ -54,7 +54,7 @@ def vocabulary(captions: Iterable[str]) -> list[str]:
 
 
 def keep_known_words(caption: str, vocabulary: Sequence[str]) -> str:
-    """What a network hears of a caption: the words that it has learned, LENGTH of them at most."""
+    """What a network hears of a caption: the words that it has learned, MAX_WORDS of them at most."""
     if isinstance(vocabulary, FrozenText):
         return vocabulary.shortened(caption)
     check_lists(str, vocabulary=vocabulary)
@@ -68,9 +68,10 @@ def described(vocabulary: Sequence[str] | None) -> list[str] | dict[str, str] | 
 
 
 def encode(captions: Sequence[str], vocabulary: Sequence[str]) -> Tensor:
-    """The captions as numbers, (N, LENGTH) int64, filled up with NOTHING.
+    """The captions as numbers, (N, MAX_WORDS) int64, filled up with PAD.
 
-    Raises ValueError for a word that is not in the vocabulary and for a caption of more than LENGTH words; see `heard`.
+    Raises ValueError for a word that is not in the vocabulary and for a caption of more than MAX_WORDS words; see
+    `keep_known_words`.
     """
     check_lists(str, captions=captions)
     if isinstance(vocabulary, FrozenText):
@@ -118,10 +119,10 @@ class ClassEmbedding(nn.Embedding):
 
 
 class TextEncoder(nn.Module):
-    """Tokens (B, LENGTH) -> one vector a caption, (B, width): what a start token has gathered from the words.
+    """Tokens (B, MAX_WORDS) -> one vector a caption, (B, width): what a start token has gathered from the words.
 
     Each word is its own vector plus that of its place; the words and the start token attend to each other, none of them
-    to NOTHING.   [Vaswani 2017; Devlin 2018, Section 3]
+    to PAD.   [Vaswani 2017; Devlin 2018, Section 3]
     """
 
     unit, number, shape = f"caption of {MAX_WORDS} tokens", "token", (MAX_WORDS,)
@@ -141,7 +142,7 @@ class TextEncoder(nn.Module):
     def read(self, tokens: Tensor) -> tuple[Tensor, Words]:
         """The vectors of the captions, and those of the start token and of each word, (B, 1 + MAX_WORDS, width)."""
         _check_numbers(tokens, self.known, self.number)
-        said = self.word(tokens) + self.place  # (B, LENGTH, width)
+        said = self.word(tokens) + self.place  # (B, MAX_WORDS, width)
         h = torch.cat([self.start.expand(tokens.shape[0], 1, -1), said], dim=1)
         empty = F.pad(tokens == PAD, (1, 0))  # the start token is always there
         for layer in self.layers:
@@ -150,7 +151,7 @@ class TextEncoder(nn.Module):
         return h[:, 0], Words(h, empty)
 
     def nothing(self, n: int, device: torch.device) -> Tensor:
-        """The empty caption, (n, LENGTH)."""
+        """The empty caption, (n, MAX_WORDS)."""
         return torch.full((n, MAX_WORDS), PAD, device=device)
 
 
