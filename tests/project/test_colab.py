@@ -1,5 +1,6 @@
 """Colab's versions stand in one list, and a training that is kept on a Drive goes on after a disconnect."""
 
+import datetime
 import re
 from pathlib import Path
 
@@ -41,6 +42,24 @@ def test_what_moved_is_said_and_what_matters_fails(tmp_path, capsys):
     assert colab_versions.main([str(new)]) == 1
     said = capsys.readouterr().out
     assert "Colab has 8.1.5: change tools/colab.txt" in said and "ddpm_core needs numpy>=1.26, Colab has 1.20.0" in said
+
+
+def test_the_newest_list_is_taken_with_its_date(tmp_path, capsys):
+    (tmp_path / "tools").mkdir()
+    for name in ("tools/colab.txt", "pyproject.toml"):
+        (tmp_path / name).write_text((ROOT / name).read_text("utf-8"), "utf-8")
+    before, new = (tmp_path / "tools" / "colab.txt").read_text("utf-8"), tmp_path / "new.txt"
+    new.write_text("numpy==2.3.5\nipywidgets==7.7.1\ntorch @ https://elsewhere.invalid/torch.whl\n")
+    assert colab_versions.take(tmp_path, new.as_uri()) == 0
+    assert "numpy: 2.1.3, there 2.3.5" in capsys.readouterr().out
+    after = (tmp_path / "tools" / "colab.txt").read_text("utf-8")
+    assert after.splitlines()[1:] == before.replace("numpy==2.1.3", "numpy==2.3.5").splitlines()[1:]
+    assert re.search(f"list of {datetime.date.today():%B %Y}", after.splitlines()[0])
+    new.write_text("numpy==1.20.0\n")
+    assert colab_versions.take(tmp_path, new.as_uri()) == 1
+    assert "ddpm_core needs numpy>=1.26, Colab has 1.20.0" in capsys.readouterr().out
+    assert colab_versions.take(tmp_path, (tmp_path / "none.txt").as_uri()) == 2
+    assert "could not be read" in capsys.readouterr().err
 
 
 def test_a_package_that_only_moved_does_no_harm():
