@@ -6,6 +6,7 @@
 # make workshop      run the workshop's paths within their budgets
 # make offline       book, notebooks, models in one archive    make offline WITH=--wheels   and the packages
 # make unpacked      run the notebooks of that archive without a network
+# make links         ask for every address elsewhere that the pages lead to
 # make repository URL=https://github.com/YOU/FORK     make lint     make clean
 
 PYTHON ?= python3
@@ -21,7 +22,7 @@ AUDIT := .venv-audit
 
 .DEFAULT_GOAL := book
 .PHONY: book test test-portable test-unit test-notebooks test-colab test-pages
-.PHONY: audit sbom space push-space lab colab colab-newest notebooks workshop offline unpacked bench repository lint clean
+.PHONY: audit sbom space push-space lab colab colab-newest notebooks workshop offline unpacked links bench repository lint clean
 
 # The pages show stored outputs, so `make book` needs no torch: the rest comes with the first target that uses it. A stamp
 # says that a list is installed; it is brought up to date when a pin or the package's metadata changes.
@@ -153,6 +154,10 @@ offline: book
 # Its notebooks, from a fresh folder, where no network is to be had. NAMES="07-unet" runs one.
 unpacked: $(READY)
 	$(BIN)/python tools/unpacked.py $(NAMES)
+
+# Every address elsewhere that the pages lead to: is it still there? It takes a network.
+links: book
+	$(BIN)/python tools/links.py
 
 repository: $(READY)
 	$(BIN)/python tools/repository.py "$(URL)"

@@ -32,13 +32,14 @@ def test_a_workflow_calls_what_there_is(path):
 
 
 def test_every_promise_has_its_run():
-    """Every change runs all tests and four Pythons; every week the slow ones: old processors, Colab's newest, a room."""
+    """Every change runs all tests and four Pythons; every week what is slow or needs a network."""
     texts = {path.stem: yaml.safe_load(path.read_text()) for path in WORKFLOWS}
     assert set(commands(texts["weekly"])) >= {
         "make test-portable",
         "make colab-newest",
         "make workshop",
         "make offline unpacked",
+        "make links",
         "make audit",
     }
     assert "schedule" in texts["weekly"][True]  # YAML reads the word `on` so
