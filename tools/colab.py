@@ -53,7 +53,7 @@ def run(name: str, python: Path) -> None:
     notebook = nbformat.read(ROOT / "book" / f"{name}.ipynb", as_version=4)
     notebook.cells.insert(0, nbformat.v4.new_code_cell(SAY))
     client = NotebookClient(notebook, km=kernel(python), timeout=600, resources={"metadata": {"path": ROOT / "book"}})
-    client.execute()
+    client.execute(cleanup_kc=True)  # else the kernel would live on
     print(f"{name}: runs with {check_output(notebook)}")
 
 

@@ -64,8 +64,9 @@ def run(notebook: Path, python: Path) -> str:
     """Execute a notebook where it lies; returns what is wrong, '' for nothing."""
     found = nbformat.read(notebook, as_version=4)
     where = {"metadata": {"path": notebook.parent}}
+    client = NotebookClient(found, km=colab.kernel(python), timeout=600, resources=where)
     try:
-        NotebookClient(found, km=colab.kernel(python), timeout=600, resources=where).execute()
+        client.execute(cleanup_kc=True)  # else the kernel would live on
     except CellExecutionError as error:
         return f"{error.ename}: {error.evalue}"
     return ""

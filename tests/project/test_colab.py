@@ -2,11 +2,16 @@
 
 import datetime
 import re
+import sys
 from pathlib import Path
 
+import colab
 import colab_versions
+import nbformat
 import pytest
 import torch
+import unpacked
+from nbclient.exceptions import CellExecutionError
 
 from ddpm_core import trainer
 
@@ -72,6 +77,20 @@ def test_a_package_that_only_moved_does_no_harm():
 def test_what_is_no_list_is_refused(arguments, capsys):
     assert colab_versions.main(arguments) == 2
     assert "pip freeze" in capsys.readouterr().err
+
+
+def test_a_notebook_that_ran_leaves_no_kernel(tmp_path, monkeypatch, capsys):
+    (tmp_path / "book").mkdir()
+    path, made, kernel = tmp_path / "book" / "one.ipynb", [], colab.kernel
+    monkeypatch.setattr(colab, "ROOT", tmp_path)
+    monkeypatch.setattr(colab, "kernel", lambda python: made.append(kernel(python)) or made[-1])
+    for source in ("1 + 1", "1 / 0"):
+        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]), path)
+        wrong = unpacked.run(path, Path(sys.executable))
+        assert wrong == ("" if source == "1 + 1" else "ZeroDivisionError: division by zero")
+    with pytest.raises(CellExecutionError):
+        colab.run("one", Path(sys.executable))
+    assert len(made) == 3 and not any(manager.has_kernel for manager in made)
 
 
 def cell():
