@@ -2,8 +2,8 @@
 
     python tools/unpacked.py [NAME...]      of _build/diffusion-book-offline.zip; by default every notebook
 
-ddpm_core is installed from the archive. So are the packages, where `make offline WITH=--wheels` packed them; else they
-are this environment's. All of it runs in a network of its own, which leads nowhere: this takes Linux.
+Where `make offline WITH=--wheels` packed the packages, they and ddpm_core are installed from the archive; else the
+archive's ddpm_core is used as it lies there, with the packages of this environment. All of it runs in a network of its own, which leads nowhere: this takes Linux.
 """
 
 import os
@@ -51,12 +51,11 @@ def install(top: Path) -> Path:
     subprocess.run([sys.executable, "-m", "venv", top / ".venv"], check=True)
     python = top / ".venv" / "bin" / "python"
     if (top / "wheels").is_dir():
-        what = ["--find-links", "wheels", "-r", "wheels.txt", "."]
+        subprocess.run([python, *PIP, "--find-links", "wheels", "-r", "wheels.txt", "."], cwd=top, check=True)
     else:
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-        (top / ".venv" / "lib" / version / "site-packages" / "here.pth").write_text(sysconfig.get_path("purelib"))
-        what = ["--no-deps", "--no-build-isolation", "."]
-    subprocess.run([python, *PIP, *what], cwd=top, check=True)
+        site = top / ".venv" / "lib" / version / "site-packages"
+        (site / "here.pth").write_text(f"{top}\n{sysconfig.get_path('purelib')}\n")
     return python
 
 
