@@ -2,8 +2,9 @@
 
     python tools/unpacked.py [NAME...]      of _build/diffusion-book-offline.zip; by default every notebook
 
-Where `make offline WITH=--wheels` packed the packages, they and ddpm_core are installed from the archive; else the
-archive's ddpm_core is used as it lies there, with the packages of this environment. All of it runs in a network of its own, which leads nowhere: this takes Linux.
+Where `make offline WITH=--wheels` packed the packages, they and ddpm_core are installed from the archive. Else the
+archive's ddpm_core is used as it lies there, with the packages of this environment. All of it runs in a network of
+its own, which leads nowhere: this takes Linux.
 """
 
 import os
