@@ -5,6 +5,8 @@
 # make audit         holes known in its packages    make sbom    the list of them, as CycloneDX
 # make workshop      run the workshop's paths within their budgets
 # make offline       book, notebooks, models in one archive    make offline WITH=--wheels   and the packages
+# make unpacked      run the notebooks of that archive without a network
+# make links         ask for every address elsewhere that the pages lead to
 # make repository URL=https://github.com/YOU/FORK     make lint     make clean
 
 PYTHON ?= python3
@@ -20,7 +22,7 @@ AUDIT := .venv-audit
 
 .DEFAULT_GOAL := book
 .PHONY: book test test-portable test-unit test-notebooks test-colab test-pages
-.PHONY: audit sbom space push-space lab colab notebooks workshop offline bench repository lint clean
+.PHONY: audit sbom space push-space lab colab colab-newest notebooks workshop offline unpacked links bench repository lint clean
 
 # The pages show stored outputs, so `make book` needs no torch: the rest comes with the first target that uses it. A stamp
 # says that a list is installed; it is brought up to date when a pin or the package's metadata changes.
@@ -83,8 +85,14 @@ lab: $(READY)
 	test -x $(BIN)/jupyter-lab || $(INSTALL) jupyterlab
 	$(BIN)/jupyter-lab book
 
-# The widgets with the ipywidgets and ipython of Colab, which are years older than ours.
+# The notebooks with Colab's own ipywidgets and ipython, which are years older than ours, its numpy, and, with
+# PIP_EXTRA_INDEX_URL naming PyTorch's CPU builds, its torch.
 colab: $(READY)
+	$(BIN)/python tools/colab.py $(NAMES)
+
+# The same with the versions that Colab publishes today: they are taken into tools/colab.txt first.
+colab-newest: $(READY)
+	$(BIN)/python tools/colab_versions.py --take
 	$(BIN)/python tools/colab.py $(NAMES)
 
 notebooks: $(READY)
@@ -142,6 +150,14 @@ workshop: $(READY)
 # All that a room without a network needs, in one archive. make offline WITH=--wheels downloads the packages into it, too.
 offline: book
 	$(BIN)/python tools/offline.py $(WITH)
+
+# Its notebooks, from a fresh folder, where no network is to be had. NAMES="07-unet" runs one.
+unpacked: $(READY)
+	$(BIN)/python tools/unpacked.py $(NAMES)
+
+# Every address elsewhere that the pages lead to: is it still there? It takes a network.
+links: book
+	$(BIN)/python tools/links.py
 
 repository: $(READY)
 	$(BIN)/python tools/repository.py "$(URL)"

@@ -1,9 +1,10 @@
-"""Run the chapters with the widget and kernel versions of Colab, which are years older than the book's own.
+"""Run the chapters with the versions of Colab: those of its widgets and its kernel are years older than the book's own.
 
     python tools/colab.py [NAME...]      default: every chapter
 
-The environment .venv-colab has Colab's ipython, ipykernel and ipywidgets; torch and the rest come from .venv. A
-cell that fails there fails the command. Outputs are thrown away: the versions print their widgets differently.
+The environment .venv-colab has Colab's ipython, ipykernel, ipywidgets, numpy, matplotlib and scikit-learn, and its
+torch where pip finds a build of it for a processor; the rest comes from .venv. A cell that fails there fails the
+command. Outputs are thrown away: the versions print their widgets differently.
 """
 
 import subprocess
@@ -19,18 +20,24 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / ".venv-colab"
 COLAB = [*colab_versions.pins(), "setuptools<81"]  # the list with its date: tools/colab.txt
+TORCH = f"torch=={colab_versions.known()['torch'].partition('+')[0]}+cpu"
+SAY = """import importlib.metadata as _of
+print(*(f"{name} {_of.version(name)}" for name in ("ipython", "ipywidgets", "numpy", "torch")), sep=", ")"""
 
 
 def prepare() -> Path:
-    """The interpreter of .venv-colab, made if it is missing; what it lacks it finds in the book's environment."""
-    python = PLACE / "bin" / "python"
-    if not (PLACE / ".ready").exists():
+    """The interpreter of .venv-colab, made anew when the list has changed; what it lacks it finds in the book's own."""
+    python, ready, wanted = PLACE / "bin" / "python", PLACE / ".ready", "\n".join([*COLAB, TORCH])
+    if not ready.exists() or ready.read_text() != wanted:
         subprocess.run([sys.executable, "-m", "venv", "--clear", PLACE], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *COLAB], check=True)
+        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*install, *COLAB], check=True)
+        if subprocess.run([*install, "--no-deps", TORCH], capture_output=True).returncode:
+            print(f"pip finds no {TORCH} here (PyTorch's own index has it): the book's torch stands for it")
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         site = PLACE / "lib" / version / "site-packages"
         (site / "book.pth").write_text(f"{sysconfig.get_path('purelib')}\n{ROOT}\n")
-        (PLACE / ".ready").touch()
+        ready.write_text(wanted)
     return python
 
 
@@ -44,11 +51,10 @@ def kernel(python: Path) -> KernelManager:
 def run(name: str, python: Path) -> None:
     """Execute book/NAME.ipynb there; raises CellExecutionError where a cell fails."""
     notebook = nbformat.read(ROOT / "book" / f"{name}.ipynb", as_version=4)
-    check = nbformat.v4.new_code_cell("import IPython, ipywidgets; print(IPython.__version__, ipywidgets.__version__)")
-    notebook.cells.insert(0, check)
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(SAY))
     client = NotebookClient(notebook, km=kernel(python), timeout=600, resources={"metadata": {"path": ROOT / "book"}})
-    client.execute()
-    print(f"{name}: runs with ipython and ipywidgets {check_output(notebook)}")
+    client.execute(cleanup_kc=True)  # else the kernel would live on
+    print(f"{name}: runs with {check_output(notebook)}")
 
 
 def check_output(notebook) -> str:

@@ -1,12 +1,15 @@
 """Compare the versions that the book is run with as Colab's, tools/colab.txt, with a newer list from Colab.
 
     python tools/colab_versions.py NEW.txt     as `pip freeze` prints it; exits with 1 if a version that matters moved
+    python tools/colab_versions.py --take      take the versions of the list that Colab publishes into tools/colab.txt
 
 A version matters if `make colab` installs it, or if the package would no longer accept it.
 """
 
+import datetime
 import re
 import sys
+import urllib.request
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -14,7 +17,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
-INSTALLED = ("ipywidgets", "ipython", "ipykernel")  # in the environment of `make colab`; the rest is the book's own
+PUBLISHED = "https://raw.githubusercontent.com/googlecolab/backend-info/main/pip-freeze.txt"
+# In the environment of `make colab`; torch as well, where it can be had for a processor. The rest is the book's own.
+INSTALLED = ("ipywidgets", "ipython", "ipykernel", "numpy", "matplotlib", "scikit-learn")
 
 
 def load(text: str) -> dict[str, str]:
@@ -63,7 +68,31 @@ def trouble(ours: dict, theirs: dict, asked: list[Requirement]) -> list[str]:
     return found
 
 
+def taken(text: str, theirs: dict[str, str], day: datetime.date) -> str:
+    """The list with their versions and a day's month; what they lack stays as it was."""
+    text = re.sub(r"(?m)^([\w.-]+)==(\S+)", lambda line: f"{line[1]}=={theirs.get(line[1], line[2])}", text)
+    return re.sub(r"list of \w+ \d+\.", f"list of {day:%B %Y}.", text, count=1)
+
+
+def take(root: Path = ROOT, source: str = PUBLISHED) -> int:
+    """Bring tools/colab.txt up to date with a published list."""
+    try:
+        with urllib.request.urlopen(source, timeout=60) as answer:
+            theirs = load(answer.read().decode())
+    except OSError as error:
+        print(f"{source} could not be read: {error}", file=sys.stderr)
+        return 2
+    listed = root / "tools" / "colab.txt"
+    before = known(root)
+    listed.write_text(taken(listed.read_text("utf-8"), theirs, datetime.date.today()), "utf-8")
+    refused = trouble(known(root), theirs, needs(root))
+    print(*(differences(before, theirs) or ["nothing moved"]), *refused, sep="\n")
+    return int(bool(refused))
+
+
 def main(arguments: list[str]) -> int:
+    if arguments == ["--take"]:
+        return take()
     if len(arguments) != 1 or not Path(arguments[0]).is_file():
         print("Name a file with Colab's versions, made there by `!pip freeze > new.txt`.", file=sys.stderr)
         return 2

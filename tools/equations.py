@@ -61,6 +61,11 @@ def anchor(number):
     return "eq-" + number.replace(".", "-")
 
 
+def line(number):
+    """The id of an equation's line in the index: 1.2 -> of-1-2."""
+    return "of-" + number.replace(".", "-")
+
+
 def tags(text):
     """The numbers of the equations in a text, in order."""
     return re.findall(rf"\\tag\{{({NUMBER})\}}", text)
@@ -251,7 +256,8 @@ def chapter_table(numbers, entries, repository):
         functions = [(file_of(name), shown(name)) for name in several(entry["function"])]
         tests = [(name.split("::")[0], name.split("::")[-1]) for name in several(entry["test"])]
         links = [source_link(path, name, repository) for path, name in functions + tests]
-        lines.append(row(link(number, entries), entry["name"], entry["source"], "<br>".join(links)))
+        here = f'<a id="{line(number)}"></a>{link(number, entries)}'
+        lines.append(row(here, entry["name"], entry["source"], "<br>".join(links)))
     return "\n".join(lines)
 
 

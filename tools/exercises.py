@@ -91,10 +91,15 @@ def complaints(texts: dict[str, str], listed: dict[str, dict]) -> list[str]:
     found = [f"{number} stands in a chapter, but not in the list" for number in numbers if number not in listed]
     found += [f"{number} stands in the list, but in no chapter" for number in listed if number not in numbers]
     found += [f"{number} stands twice" for number in dict.fromkeys(numbers) if numbers.count(number) > 1]
-    for page in dict.fromkeys(exercise.page for exercise in every):
+    for page in texts:
         if "exercises" not in {sections.address(head) for head in re.findall(r"(?m)^## (.+)$", texts[page])}:
             found.append(f"{page} has no heading Exercises to link to")
-        for number in [exercise.number for exercise in every if exercise.page == page]:
+        here = [exercise for exercise in every if exercise.page == page]
+        if len(here) < 2:
+            found.append(f"{page} needs two exercises, but has {len(here)}")
+        if not any(exercise.changes for exercise in here):
+            found.append(f"{page} has no exercise that changes an experiment")
+        for number in [exercise.number for exercise in here]:
             if (hints := len(second_hints(number, texts[page]))) != 1:
                 found.append(f"{number} needs one second hint above its solution, but has {hints}")
     for number, entry in listed.items():

@@ -24,7 +24,7 @@ PACKED = {".png", ".webp", ".woff2", ".whl"}  # deflating these once more saves 
 WITH_IT = ("jupyterlab", "setuptools>=77")  # to open notebooks; to install ddpm_core
 README = """# The book without a network
 
-1. **Read:** `python -m http.server --directory pages 8000`, then open http://localhost:8000. A double click on `pages/index.html` shows all but what computes in the page: the generator, here and on the first page, and the playground.
+1. **Read:** `python -m http.server --directory pages 8000`, then open http://localhost:8000. A double click on `pages/index.html` shows all but what computes in the page, the generator and the playground; there it says what to do.
 2. **Install:** `python -m pip install --no-index --find-links wheels -r wheels.txt .` If there is no folder `wheels`, first run, where there is a network and the same system and Python, `python -m pip download --dest wheels -r wheels.txt`.
 3. **Run:** `jupyter lab book`. The notebooks find their checkpoints and results in `book/results`.
 4. **Data:** the digits come with scikit-learn, the captioned shapes are drawn by formula. Fashion-MNIST is not part of this: lay its parquet files (`zalando-datasets/fashion_mnist` on the Hugging Face Hub) into a folder, and say `data.load("that/folder")`.

@@ -22,7 +22,7 @@ Choose an answer, and it says at once whether it is right, and why. Nothing is s
 *Tab* goes to a question and the arrows go through its answers.
 
 <link rel="stylesheet" href="../../_static/quiz/quiz.css">
-<script type="module" src="../../_static/quiz/quiz.mjs"></script>
+<script defer src="../../_static/quiz/quiz.js"></script>
 """
 
 

@@ -5,15 +5,18 @@ Each page is opened from the small server that its README names, and one of each
 
 import re
 import zipfile
+from pathlib import Path
 
 import offline
 import pytest
+from playwright.sync_api import expect
 from serving import HTML, listen, served
 
-COMPUTE = ["book/generator.html", "book/intro.html", "book/playground.html", "book/workshop/quiz.html"]
-OTHERS = ["book/00-ten-minute-generator.html", "book/03-posterior.html", "book/glossary.html", "slides/45.html"]
+COMPUTE = ["book/13-guidance.html", "book/generator.html", "book/intro.html", "book/playground.html"]
+QUIZ = "book/workshop/quiz.html"
+OTHERS = ["book/00-ten-minute-generator.html", "book/03-posterior.html", "book/glossary.html", QUIZ, "slides/45.html"]
 # What Chromium says of a file that it may not read ahead of its need, a font, or not at all, a module.
-FILES = r"(fonts/[\w-]+\.woff2|(generator|playground|quiz)/\w+\.mjs)"
+FILES = r"(fonts/[\w-]+\.woff2|(generator|playground)/\w+\.mjs)"
 BY_FILE = re.compile(
     rf"console error: (Access to (font|script) at 'file:\S+/_static/{FILES}' from origin 'null' has been blocked .*"
     "|Failed to load resource: net::ERR_FAILED)"
@@ -78,6 +81,33 @@ def test_by_a_double_click_all_works_but_what_computes(browser, unpacked):
     left = {name: [sentence for sentence in said if not BY_FILE.fullmatch(sentence)] for name, said in found.items()}
     assert {name: said for name, said in left.items() if said} == {}
     assert [name for name, said in found.items() if any(".mjs" in sentence for sentence in said)] == COMPUTE
+
+
+@pytest.mark.parametrize("name", COMPUTE)
+def test_by_a_double_click_a_page_that_computes_says_what_to_run(browser, unpacked, name):
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{unpacked.as_uri()}/{name}")
+        place = page.locator(".ddpm-generator, .ddpm-playground")
+        (said,) = place.locator(".by-file").all_inner_texts()
+        folder = re.search(r'python -m http.server --directory "(.+)" 8000', said)[1]
+        assert Path(folder) == unpacked and said.endswith(f" http://localhost:8000/{name}.")
+        with served(unpacked) as base:
+            page.goto(f"{base}/{name}")
+            assert place.count() == 1 and place.locator(".by-file").count() == 0
+
+
+def test_by_a_double_click_the_quiz_answers_and_the_search_finds(browser, unpacked):
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{unpacked.as_uri()}/{QUIZ}")
+        first = page.locator(".quiz").first
+        first.locator("label").first.click()
+        expect(first.locator(".why:visible")).to_contain_text("No. No such pairs exist")
+        expect(first.locator(".said")).to_contain_text("No. No such pairs exist")
+        page.goto(f"{unpacked.as_uri()}/search.html?q=beta+tilde")
+        expect(page.locator("#search-results li > a").first).to_be_visible()
+        assert any(text.startswith("3.") for text in page.locator("#search-results li > a").all_inner_texts())
 
 
 def test_generator_and_playground_compute_there(browser, unpacked):

@@ -1,11 +1,17 @@
 """Colab's versions stand in one list, and a training that is kept on a Drive goes on after a disconnect."""
 
+import datetime
 import re
+import sys
 from pathlib import Path
 
+import colab
 import colab_versions
+import nbformat
 import pytest
 import torch
+import unpacked
+from nbclient.exceptions import CellExecutionError
 
 from ddpm_core import trainer
 
@@ -43,6 +49,24 @@ def test_what_moved_is_said_and_what_matters_fails(tmp_path, capsys):
     assert "Colab has 8.1.5: change tools/colab.txt" in said and "ddpm_core needs numpy>=1.26, Colab has 1.20.0" in said
 
 
+def test_the_newest_list_is_taken_with_its_date(tmp_path, capsys):
+    (tmp_path / "tools").mkdir()
+    for name in ("tools/colab.txt", "pyproject.toml"):
+        (tmp_path / name).write_text((ROOT / name).read_text("utf-8"), "utf-8")
+    before, new = (tmp_path / "tools" / "colab.txt").read_text("utf-8"), tmp_path / "new.txt"
+    new.write_text("numpy==2.3.5\nipywidgets==7.7.1\ntorch @ https://elsewhere.invalid/torch.whl\n")
+    assert colab_versions.take(tmp_path, new.as_uri()) == 0
+    assert "numpy: 2.1.3, there 2.3.5" in capsys.readouterr().out
+    after = (tmp_path / "tools" / "colab.txt").read_text("utf-8")
+    assert after.splitlines()[1:] == before.replace("numpy==2.1.3", "numpy==2.3.5").splitlines()[1:]
+    assert re.search(f"list of {datetime.date.today():%B %Y}", after.splitlines()[0])
+    new.write_text("numpy==1.20.0\n")
+    assert colab_versions.take(tmp_path, new.as_uri()) == 1
+    assert "ddpm_core needs numpy>=1.26, Colab has 1.20.0" in capsys.readouterr().out
+    assert colab_versions.take(tmp_path, (tmp_path / "none.txt").as_uri()) == 2
+    assert "could not be read" in capsys.readouterr().err
+
+
 def test_a_package_that_only_moved_does_no_harm():
     theirs = {**OURS, "anywidget": "0.10.0"}
     assert colab_versions.differences(OURS, theirs) == ["anywidget: 0.9.21, there 0.10.0"]
@@ -53,6 +77,20 @@ def test_a_package_that_only_moved_does_no_harm():
 def test_what_is_no_list_is_refused(arguments, capsys):
     assert colab_versions.main(arguments) == 2
     assert "pip freeze" in capsys.readouterr().err
+
+
+def test_a_notebook_that_ran_leaves_no_kernel(tmp_path, monkeypatch, capsys):
+    (tmp_path / "book").mkdir()
+    path, made, kernel = tmp_path / "book" / "one.ipynb", [], colab.kernel
+    monkeypatch.setattr(colab, "ROOT", tmp_path)
+    monkeypatch.setattr(colab, "kernel", lambda python: made.append(kernel(python)) or made[-1])
+    for source in ("1 + 1", "1 / 0"):
+        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]), path)
+        wrong = unpacked.run(path, Path(sys.executable))
+        assert wrong == ("" if source == "1 + 1" else "ZeroDivisionError: division by zero")
+    with pytest.raises(CellExecutionError):
+        colab.run("one", Path(sys.executable))
+    assert len(made) == 3 and not any(manager.has_kernel for manager in made)
 
 
 def cell():

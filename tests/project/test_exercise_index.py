@@ -93,6 +93,13 @@ def test_title_and_star_are_read_from_the_chapter():
             GOOD,
             "1.1 needs one second hint above its sol",
         ),
+        (
+            {"01-planted": PLANTED["01-planted"].replace("Change the last", "Run the last")},
+            GOOD,
+            "no exercise that changes",
+        ),
+        ({"01-planted": PLANTED["01-planted"].replace("**1.1 First.**", "First.")}, GOOD, "needs two exercises, but"),
+        ({**PLANTED, "02-bare": "# 2\n\n## Exercises\n"}, GOOD, "02-bare needs two exercises, but has 0"),
         (PLANTED, GOOD | {"1.1": {"level": 4, "minutes": 5}}, "1.1 needs a level of 1, 2 or 3"),
         (PLANTED, GOOD | {"1.1": {"level": 1}}, "1.1 needs a level of 1, 2 or 3"),
     ],

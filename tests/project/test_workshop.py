@@ -48,6 +48,15 @@ def test_the_short_path_runs_within_its_budget():
     assert "within the budget" in done.stdout
 
 
+@EVERY
+def test_a_path_was_run_with_and_without_results_beside_it_and_kept_its_budget(length):
+    path, last = paths.load(length), paths.measurements()[str(length)]
+    for took in (last, last["alone"]):
+        assert rehearse.verdict(path, took) == ""
+        assert len(took["steps"]) == len(path["steps"]) and abs(sum(took["steps"]) - took["processor"]) < 0.06
+        assert f"{took['processor']:.0f} s" in paths.page(length).read_text("utf-8")
+
+
 def fetching(where, name):
     """What a notebook beside which nothing lies says of the path of a result."""
     code = f"from ddpm_core.book import results; print(results.path({name!r}))"

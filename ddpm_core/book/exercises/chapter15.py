@@ -6,7 +6,7 @@ import torch
 
 from ddpm_core.book import clinic
 from ddpm_core.book.clinic.strangers import STRANGERS
-from ddpm_core.book.exercises.answers import expect, number, whole
+from ddpm_core.book.exercises.answers import expect, number, pair, whole, within
 from ddpm_core.book.exercises.exercise import Exercise, require
 from ddpm_core.schedule import cosine, linear
 
@@ -61,6 +61,32 @@ def _silence(function) -> None:
             expect(got, right, mistakes, f"{where} it should be {float(right):.5f}, but yours is {got:.5f}.")
 
 
+def _width(s: float, after: int) -> float:
+    """Deviation over s of what `draw` makes of a normal x_T in a world N(0, s^2), with noise after each t > `after`."""
+    tables, variance = clinic.patient.TABLES, 1.0
+    for t in range(tables.T, 0, -1):
+        alpha_bar, before, beta = (float(x) for x in (tables.alpha_bar[t], tables.alpha_bar[t - 1], tables.beta[t]))
+        of_x0, of_xt = before**0.5 * beta, (1 - beta) ** 0.5 * (1 - before)
+        expected = alpha_bar**0.5 * s**2 / (alpha_bar * s**2 + 1 - alpha_bar)  # E[x_0 | x_t] / x_t
+        variance = ((of_x0 * expected + of_xt) / (1 - alpha_bar)) ** 2 * variance + beta * (t > after)
+    return variance**0.5 / s
+
+
+def _widths(answer: object) -> None:
+    got = torch.tensor(pair(answer, "the width of the sound copy", "that of the sick one"), dtype=torch.float64)
+    right, s = torch.tensor([_width(0.02, 1), _width(0.02, 0)], dtype=torch.float64), 0.02
+    beta = clinic.patient.TABLES.beta[1].item()
+    mistakes = {
+        "the other way round: first the sound copy, then the sick one.": right.flip(0),
+        "those are the deviations themselves; divide them by s.": right * s,
+        "those are ratios of variances; asked are those of deviations.": right**2,
+        "the sound copy does not come back as wide as the world, either: measure it.": (1.0, (1 + beta / s**2) ** 0.5),
+        "that is what a wide world gives: is yours 0.02 wide?": (1.02, 1.03),
+    }
+    mistakes = {hint: torch.as_tensor(wrong, dtype=torch.float64) for hint, wrong in mistakes.items()}
+    expect(got, right, mistakes, f"it is something else than {got[0]:.3f} and {got[1]:.3f}.", within(0.06))
+
+
 EXERCISES = {
     "15.1": Exercise(
         "`clinic.examine(clinic.stranger('A'))` says which checks fail; `clinic.FUNCTIONS` lists the functions.",
@@ -72,4 +98,9 @@ EXERCISES = {
         _never_asked,
     ),
     "15.3": Exercise("square v of chapter 5 and take the mean over eps and x_0, then over t = 1..T.", _silence),
+    "15.4": Exercise(
+        "give `clinic.Exact` the narrow world, let both copies draw from one x_T, and compare `.std()` with 0.02.",
+        _widths,
+        read=lambda answer: answer,
+    ),
 }

@@ -2,6 +2,11 @@
 
 import torch
 
+from ddpm_core.book import clinic
+from ddpm_core.diffusion.mixture import isotropic
+from ddpm_core.diffusion.noise import seeded
+from ddpm_core.schedule import cosine
+
 
 def never_asked(code, times=lambda T: range(1, T + 1), count=lambda wanted, asked: len(wanted - asked)):
     asked = set()
@@ -20,10 +25,18 @@ def silence(schedule, square, first=1, power=1):
     return (kept**power + (1 - kept) ** power * square).mean()
 
 
+def widths(s, names=("noise in the last step",), seed=0):
+    x_T = torch.randn(4000, 1, generator=seeded(seed)).double()
+    copies = clinic.planted(), clinic.planted(*map(clinic.by_name, names))
+    exact = clinic.Exact(cosine(100), isotropic([1.0], [[0.0]], s))
+    return [code.draw(exact, x_T).std().item() / s for code in copies]
+
+
 RIGHT = {
     "15.1": [(10, 13, 5), torch.tensor([10, 13, 5])],
     "15.2": [never_asked],
     "15.3": [silence, lambda schedule, square: 1 + (square - 1) * (1 - schedule.alpha_bar[1:].mean())],
+    "15.4": [tuple(widths(0.02, seed=seed)) for seed in (1, 2)],
 }
 
 WRONG = {
@@ -51,5 +64,14 @@ WRONG = {
         (lambda schedule, square: silence(schedule, square, power=2), "square is one too many"),
         (lambda schedule, square: silence(schedule, square) * schedule.T, "sum over t"),
         (lambda schedule, square: silence(schedule, square) + 0.1, "it should be"),
+    ],
+    "15.4": [
+        (widths(0.02)[::-1], "the other way round"),
+        ([0.02 * width for width in widths(0.02)], "divide them by s"),
+        ([width**2 for width in widths(0.02)], "ratios of variances"),
+        ((1.0, 1.6), "as wide as the world, either"),
+        (widths(0.2), "what a wide world gives"),
+        (widths(0.02, names=()), "something else than"),
+        (widths(0.02)[0], "return two values"),
     ],
 }
