@@ -2,13 +2,16 @@
 
 import ast
 import builtins
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import chapter_checks
+import pace
 import pytest
+import torch
 
 import ddpm_core
 from ddpm_core.book import release
@@ -106,3 +109,28 @@ def test_to_ask_needs_nothing_heavy():
     code = "import sys; from ddpm_core.book import release; print(*{'torch', 'numpy', 'matplotlib'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("gpu", "said"),
+    [
+        (None, r"This session has \d+ CPU cores? and no GPU, so that it trains and draws on the processor\. Where"),
+        ("Tesla T4", r"This session has Tesla T4, which trains and draws; a processor would do\. Where"),
+    ],
+)
+def test_in_colab_one_line_says_what_device_it_got(monkeypatch, capsys, gpu, said):
+    release.fits("0.1")
+    assert capsys.readouterr().out == ""
+    monkeypatch.setitem(sys.modules, "google.colab", None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu is not None)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: gpu)
+    release.fits("0.1")
+    out = capsys.readouterr().out
+    assert re.match(said, out) and out.count("\n") == 1
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)
+def test_no_chapter_took_a_minute_on_a_processor(path):
+    cells = json.loads((ROOT / "book" / f"{path.stem}.ipynb").read_text("utf-8"))["cells"]
+    device, seconds = pace.STAMP.search("".join(cells[-1]["outputs"][0]["text"])).groups()[1:]
+    assert "CPU core" in device and int(seconds) < 60
