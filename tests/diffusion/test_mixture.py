@@ -1,5 +1,6 @@
 """The exact world: score and denoiser against autograd, densities against integrals, moments against samples."""
 
+import dataclasses
 import math
 
 import pytest
@@ -156,3 +157,10 @@ def test_the_least_squared_error_is_what_the_perfect_denoiser_leaves():
 def test_the_least_squared_error_needs_one_dimension():
     with pytest.raises(ValueError, match="need a mixture in one dimension"):
         isotropic([1.0], [[0.0, 0.0]], 1.0).mmse(cosine(10), torch.tensor([3]))
+
+
+def test_a_world_cannot_be_changed_and_is_equal_to_itself_alone(mixture):
+    same = GaussianMixture(mixture.weights, mixture.means, mixture.variances)
+    assert mixture == mixture and mixture != same
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        mixture.weights = same.weights
