@@ -62,11 +62,13 @@ REASONS = {  # (file, part of the changed line) -> why no test can, or need, not
     ("sampler.py", "maxlen=2"): "the last of two kept steps is the last step",
     ("sampler.py", "steps: int = 21"): "a default, which is a choice",
     ("diffusion/noise.py", "MANY = 11**7"): "a limit against absurd sizes",
+    ("diffusion/loss.py", "n, 1, 10**9"): "a limit against absurd sizes",
     ("diffusion/elbo.py", "levels, 2, (10 * 6)"): "a limit against absurd sizes; 17 is in use",
     ("diffusion/elbo.py", "(-9.0, 7.4)"): "a default: the bound holds between any two ends",
     ("diffusion/elbo.py", "levels: int = 18"): "a default, which is a choice",
     ("diffusion/elbo.py", "x0 < -1 + BIN / 3"): "pixels lie on the grid, and none between its first two values",
     ("diffusion/elbo.py", "x0 > 1 - BIN / 3"): "pixels lie on the grid, and none between its last two values",
+    ("training/muon.py", "shape[-2] <= matrix.shape[(1)]"): "both Gram matrices lead there; the smaller is quicker",
     ("training/muon.py", "ahead, strict=False"): "both lists come from one and are equally long",
     ("training/muon.py", '["steps"]), strict=False'): "both lists come from one and are equally long",
 }

@@ -1,8 +1,10 @@
 """What the functions of the mathematics say about a wrong argument."""
 
+from typing import Literal
+
 import pytest
 
-from ddpm_core.diffusion.arguments import in_range
+from ddpm_core.diffusion.arguments import checked, in_range
 
 
 def test_a_number_out_of_range_is_told_the_range():
@@ -12,3 +14,13 @@ def test_a_number_out_of_range_is_told_the_range():
         in_range("n", 5, 1, 3)
     in_range("n", 1, 1, 3)
     in_range("n", 3, 1, 3)
+
+
+def test_an_annotation_that_is_no_type_lets_everything_pass():
+    @checked
+    def turned(way: Literal["left", "right"], by: int) -> tuple:
+        return way, by
+
+    assert turned("left", 3) == ("left", 3)
+    with pytest.raises(ValueError, match="need by as a whole number, but got 'far'"):
+        turned("left", "far")
