@@ -3,8 +3,9 @@
 from typing import Literal
 
 import pytest
+import torch
 
-from ddpm_core.diffusion.arguments import checked, in_range
+from ddpm_core.diffusion.arguments import all_numbers, checked, in_range
 
 
 def test_a_number_out_of_range_is_told_the_range():
@@ -24,3 +25,9 @@ def test_an_annotation_that_is_no_type_lets_everything_pass():
     assert turned("left", 3) == ("left", 3)
     with pytest.raises(ValueError, match="need by as a whole number, but got 'far'"):
         turned("left", "far")
+
+
+def test_numbers_that_are_none_are_told_by_their_share():
+    all_numbers(x=torch.tensor([0.0, -1.0]), t=torch.tensor([3, 4]))
+    with pytest.raises(ValueError, match="need finite numbers in x, but 50% of it are none"):
+        all_numbers(x=torch.tensor([0.0, torch.nan]))
