@@ -123,6 +123,12 @@ def test_a_schedule_cannot_be_changed():
         linear(3).beta = torch.zeros(4)
 
 
+def test_a_schedule_is_equal_to_itself_alone():
+    """Its tables are tensors, of which no two are plainly equal or not; a test of equality must not raise, either."""
+    one = linear(3)
+    assert one == one and one != linear(3) and len({one, one, linear(3)}) == 2
+
+
 @pytest.mark.parametrize(
     ("betas", "message"),
     [
@@ -241,7 +247,7 @@ def test_a_step_of_a_respaced_chain_is_a_leap_of_the_long_one(normal):
 
 @pytest.mark.parametrize(
     "times",
-    [[], 5, [0], [1000], [1, 1000], [0, 1001], [0, 500, 500, 1000], [0, 600, 500, 1000], [0.0, 1000.0],
+    [[], 5, [0], [1000], [1, 1000], [0, 1001], [0, 500, 1001], [0, 500, 500, 1000], [0, 600, 500, 1000], [0.0, 1000.0],
      [[0, 1000]]],
 )  # fmt: skip
 def test_times_that_are_no_road_are_refused(times):

@@ -115,7 +115,8 @@ def wrong_arguments(found: dict) -> list[str]:
 @section("mutants", "Tests that notice")
 def noticed(found: dict) -> list[str]:
     share = found["noticed"] / found["tried"]
-    rows = [[f"`{row['where']}`", row["reason"]] for row in found["survivors"]]
+    parts = "where", "code"  # the change, and the line as it then reads
+    rows = [[" in ".join(f"`{row[k]}`" for k in parts if k in row), row["reason"]] for row in found["survivors"]]
     return [
         "Would a test fail if a formula were wrong? One sign, number, comparison or condition of the mathematics is "
         "changed, in the schedules, `diffusion`, the samplers and Muon. Then the tests of that file run, but for "
@@ -146,8 +147,8 @@ def coverage(found: dict) -> list[str]:
     )
     return [
         "Of the mathematics, the schedules, `diffusion`, the samplers and Muon, the tests visit "
-        f"{visited(formulas)}. {of_all} What runs in a process of its own, as a command does, is not counted. The "
-        "files with the most that is left:",
+        f"{visited(formulas)}. {of_all} What runs in a process of its own, as a command does, counts if it ends in "
+        "peace. The files with the most that is left:",
         table(["file", "statements", "not visited"], [[f"`{file}`", f"{n}", f"{left}"] for file, (n, left) in most]),
     ]
 

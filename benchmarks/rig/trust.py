@@ -10,13 +10,17 @@ from experiments.common.results_file import RESULTS, Stopwatch, write
 NAME = "trust"
 
 
-def note(section: str, found: dict, clock: Stopwatch, folder: Path = RESULTS) -> Path:
+def found(folder: Path = RESULTS) -> dict[str, dict]:
+    """The sections that are there."""
+    path = folder / f"{NAME}.json"
+    return json.loads(path.read_text())["results"] if path.is_file() else {}
+
+
+def note(section: str, rows: dict, clock: Stopwatch, folder: Path = RESULTS) -> Path:
     """book/results/trust.json with this section in place of its forerunner; the others stay.
 
     A section is what was found and how: its command, commit, date, device and minutes.
     """
-    path = folder / f"{NAME}.json"
-    sections = json.loads(path.read_text())["results"] if path.is_file() else {}
     about = {
         "command": clock.command(),
         "commit": clock.commit,
@@ -24,5 +28,5 @@ def note(section: str, found: dict, clock: Stopwatch, folder: Path = RESULTS) ->
         "device": devices.device_name(),
         "minutes": max(clock.minutes(), 0.1),
     }
-    sections = dict(sorted((sections | {section: about | found}).items()))
+    sections = dict(sorted((found(folder) | {section: about | rows}).items()))
     return write(NAME, sections, clock, folder=folder, minutes=about["minutes"])

@@ -331,6 +331,11 @@ def test_bits_arrive_from_the_noisy_end_and_the_last_are_those_of_the_picture():
         torch.testing.assert_close(sent[t], terms[0] + terms[t + 1 :].sum(0))
 
 
+def test_a_chain_of_one_step_has_two_terms_to_send():
+    terms = torch.tensor([[0.5], [2.0]], dtype=torch.float64)
+    torch.testing.assert_close(elbo.rate(terms), torch.tensor([[2.5], [0.5]], dtype=torch.float64))
+
+
 def test_an_error_of_ten_grey_values_everywhere_is_a_distortion_of_ten():
     x0 = pictures(2)
     off = torch.where(x0 > 0, -10, 10) * elbo.BIN

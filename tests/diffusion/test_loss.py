@@ -9,7 +9,7 @@ from scipy.stats import chi2
 
 from ddpm_core.diffusion.elbo import L_0, L_t
 from ddpm_core.diffusion.gaussian import q_sample, x0_from_eps
-from ddpm_core.diffusion.loss import bound, hybrid, sample_timesteps, training_loss, vlb
+from ddpm_core.diffusion.loss import bound, hybrid, objective, sample_timesteps, training_loss, vlb
 from ddpm_core.diffusion.pixels import BIN
 from ddpm_core.diffusion.prediction import EPS, MEAN, X0, V
 from ddpm_core.diffusion.variance import beta_tilde, interpolated
@@ -232,3 +232,17 @@ def test_in_the_hybrid_loss_the_bound_moves_the_variance_alone(predict, normal):
     torch.testing.assert_close(width, 0.25 * of_width)
     torch.testing.assert_close(gradients(hybrid(s, predict)(net, x0, t, eps), net)[1], 0.001 * of_width)  # the paper's
     assert not torch.allclose(of_mean, torch.zeros_like(of_mean), atol=1e-3)  # alone, the bound moves both
+
+
+@pytest.mark.parametrize(("loss", "channels"), [(objective, 1), (bound, 2), (hybrid, 2)])
+def test_a_loss_tells_the_network_the_labels_that_it_is_told(loss, channels, batch):
+    (x0, t, eps), labels, seen = batch, torch.arange(16), []
+
+    def net(x_t, t, **told):
+        seen.append(told)
+        return torch.zeros(16, channels, 4, 4, dtype=torch.float64)
+
+    of = loss(cosine(100), EPS)
+    of(net, x0, t.clamp(min=2), eps, labels)
+    of(net, x0, t.clamp(min=2), eps)
+    assert seen[0]["labels"] is labels and seen[1] == {}

@@ -1,5 +1,6 @@
 """The exact world: score and denoiser against autograd, densities against integrals, moments against samples."""
 
+import dataclasses
 import math
 
 import pytest
@@ -156,3 +157,19 @@ def test_the_least_squared_error_is_what_the_perfect_denoiser_leaves():
 def test_the_least_squared_error_needs_one_dimension():
     with pytest.raises(ValueError, match="need a mixture in one dimension"):
         isotropic([1.0], [[0.0, 0.0]], 1.0).mmse(cosine(10), torch.tensor([3]))
+
+
+def test_a_world_cannot_be_changed_and_is_equal_to_itself_alone(mixture):
+    same = GaussianMixture(mixture.weights, mixture.means, mixture.variances)
+    assert mixture == mixture and mixture != same
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        mixture.weights = same.weights
+
+
+@SCHEDULES
+def test_the_least_error_of_one_mode_is_its_posterior_variance(schedule):
+    """Which is the same at every x_t, so that the sum over x_t has only to add up to 1."""
+    t = torch.tensor([1, 40, 99])
+    alpha_bar, variance = schedule.alpha_bar[t], 0.5**2
+    wanted = variance * (1 - alpha_bar) / (alpha_bar * variance + 1 - alpha_bar)
+    torch.testing.assert_close(isotropic([1.0], [[0.3]], 0.5).mmse(schedule, t), wanted, rtol=1e-9, atol=0)

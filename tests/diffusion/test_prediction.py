@@ -1,5 +1,7 @@
 """Four questions to the network, one answer: x_0."""
 
+import dataclasses
+
 import pytest
 import torch
 from diffusers import DDPMScheduler
@@ -180,3 +182,9 @@ def test_squared_error_asks_for_the_mean_and_absolute_error_for_the_median(predi
     median = places[(posterior.cumsum(0) >= 0.5).nonzero()[0, 0]]
     assert abs(best[2] - mean) < 0.004 and abs(best[1] - median) < 0.007  # a cell of the grid is 0.006 wide
     assert t == 3 or abs(mean - median) > 0.1
+
+
+@ALL
+def test_a_prediction_cannot_be_changed(predict):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        predict.name = "SCORE"

@@ -14,7 +14,7 @@ RAISING = {"raises", "warns", "fail", "deprecated_call"}
 
 
 def functions(tree):
-    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
 
 def called(node):
@@ -25,7 +25,7 @@ def called(node):
 
 def asserts(node):
     """Whether it can fail by itself: an assert, an expected error, or a function called after what it asserts."""
-    return any(isinstance(n, ast.Assert | ast.Raise) for n in ast.walk(node)) or any(
+    return any(isinstance(n, ast.Assert) for n in ast.walk(node)) or any(
         name in RAISING or "assert" in name or name.startswith(("check", "expect")) for name in called(node)
     )
 
@@ -55,13 +55,23 @@ def test_by_an_error():
     with pytest.raises(ValueError): f()
 def test_by_torch(): torch.testing.assert_close(a, b)
 def test_nothing(): print(helper)
+async def test_later(): await f()
+def test_with_a_stand_in():
+    def f(): raise ValueError
+    g(f)
 """
-    assert idle(ast.parse(source)) == ["test_nothing"]
+    assert idle(ast.parse(source)) == ["test_nothing", "test_later", "test_with_a_stand_in"]
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
 def test_no_test_is_without_an_assertion(path):
     assert idle(ast.parse(path.read_text()), helpers()) == []
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
+def test_no_test_hides_another_of_its_name(path):
+    names = [node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
+    assert sorted(names) == sorted(set(names))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -90,3 +100,28 @@ def test_every_file_of_the_mathematics_has_its_tests():
     files = {f"diffusion/{p.name}" for p in (ROOT / "ddpm_core" / "diffusion").glob("*.py") if p.stem != "__init__"}
     assert set(table) == files | {"schedule.py", "sampler.py", "training/muon.py"}
     assert all((ROOT / "tests" / name).is_file() for names in table.values() for name in names)
+
+
+def test_every_reason_is_that_of_one_change():
+    """Each names a part of a line that one change to its file brings about, so none excuses another change."""
+    trial = importlib.import_module("benchmarks.mutants")
+    rows = [trial.row(file, m) for file, m in trial.every()]
+    for (file, part), why in trial.REASONS.items():
+        same = [row for row in rows if row["where"].startswith(f"{file}: ") and part in row["code"]]
+        assert len(same) == 1 and same[0]["reason"] == why, (file, part)
+
+
+def test_a_survivor_that_a_test_notices_by_now_is_called_a_gap(monkeypatch):
+    trial = importlib.import_module("benchmarks.mutants")
+    first, second, *_, last = ((file, m) for file, m in trial.every() if trial.row(file, m)["reason"] == trial.UNKNOWN)
+    monkeypatch.setattr(trial, "outcomes", lambda cases, processes: [(*cases[0], True), (*cases[1], False)])
+    rows = [trial.row(*case) for case in (first, second)] + [trial.row(*last) | {"code": "a line that is gone"}]
+    found = trial.again({"tried": 9, "survivors": rows}, 1)
+    assert [row["reason"] for row in found["survivors"]] == [trial.ADDED, trial.UNKNOWN, trial.UNKNOWN]
+    assert found["tried"] == 9 and [row["where"] for row in found["survivors"]] == [row["where"] for row in rows]
+
+
+def test_a_trial_runs_the_calls_with_bad_input_that_are_the_files_own():
+    concerned = importlib.import_module("benchmarks.mutants").concerned
+    assert concerned("diffusion/elbo.py").endswith("(not in_one_sentence or mathematics-elbo.)")
+    assert concerned("diffusion/arguments.py").endswith("(not in_one_sentence or mathematics-)")

@@ -28,3 +28,20 @@ def test_every_changed_bit_was_seen_and_no_argument_passed_in_silence():
         assert FOUND["bits"]["seen"] == FOUND["bits"]["changed"] == 1000
     if "input" in FOUND:
         assert FOUND["input"]["cases"] == sum(FOUND["input"].get(key, 0) for key in trust.OUTCOMES) >= 500
+
+
+def test_nine_changes_of_ten_are_noticed_and_the_others_have_a_reason():
+    if "mutants" in FOUND:
+        found = FOUND["mutants"]
+        assert found["noticed"] + len(found["survivors"]) == found["tried"] >= 100
+        assert found["noticed"] >= 0.9 * found["tried"]
+        assert [row["where"] for row in found["survivors"] if row["reason"] == "not known"] == []
+
+
+def test_the_tests_visit_nineteen_lines_of_twenty():
+    """Of the whole package, or of the mathematics where no more was measured."""
+    if "coverage" in FOUND:
+        found = FOUND["coverage"]
+        measured = "" if found["tests"] == ["tests"] else trust.MATHEMATICS
+        counts = [count for name, count in found["files"].items() if name.startswith(measured)]
+        assert sum(missed for _, missed in counts) <= 0.05 * sum(statements for statements, _ in counts)
