@@ -39,12 +39,16 @@ print(json.dumps(row))
 
 
 def said(python: str, *arguments: str, fine: tuple[int, ...] = (0,)) -> str:
-    """What it prints; its exit status must be one that is fine."""
+    """What it prints, which is shown too; its exit status must be one that is fine."""
     settings = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run([python, *arguments], cwd=ROOT, env=settings, capture_output=True, text=True)
-    if done.returncode not in fine:
-        raise SystemExit(f"{python} {arguments[:2]}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return done.stdout
+    told = []
+    with subprocess.Popen([python, *arguments], cwd=ROOT, env=settings, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            told.append(line)
+            print(line, end="", flush=True)
+    if process.returncode not in fine:
+        raise SystemExit(f"need an environment in which it ends well, but {python} ended with {process.returncode}.")
+    return "".join(told)
 
 
 def counted(summary: str) -> dict[str, int]:
@@ -55,12 +59,9 @@ def counted(summary: str) -> dict[str, int]:
 
 
 def tested(python: str, *what: str) -> dict[str, int]:
-    """What pytest counts there. Where something failed, its words are printed."""
-    told = said(python, "-m", "pytest", "-q", "-n", "1", "-p", "no:cacheprovider", *what, fine=(0, 1))
-    found = counted(told.splitlines()[-1])
-    if found["failed"]:
-        print(told)
-    return found
+    """What pytest counts there."""
+    command = "-m", "pytest", "-q", "-n", "1", "-p", "no:cacheprovider"
+    return counted(said(python, *command, *what, fine=(0, 1)).splitlines()[-1])
 
 
 def row(python: str, lowest: dict[str, str], cells: bool) -> dict:
