@@ -194,6 +194,10 @@ def holes(known: dict[str, list[str]]) -> str:
     return "; ".join(f"{package}: {', '.join(names)}" for package, names in known.items()) or "none"
 
 
+def of_pip(found: dict) -> list[str]:
+    return [package for package in found.get("listed_holes", {}) if package.startswith("pip ")]
+
+
 @section("audit", "What others find in it")
 def audit(found: dict) -> list[str]:
     known = found["known_holes"]
@@ -203,11 +207,12 @@ def audit(found: dict) -> list[str]:
         else f"PyPI was asked for holes known in the pinned packages, and answered for {found['answered']} of them: "
         f"{holes(known)}. It had no answer for {', '.join(found['unanswered']) or 'none'}. "
     )
+    pip = " The pip is the one that Python's `venv` brings." if of_pip(found) else ""
     listed = (
         [
             f"All {found['installed']} packages of the environment were looked up in a list of "
             f"{found['list_advisories']:,} advisories as well, that of {found['list']}, made on {found['list_made']}. "
-            f"Found: {holes(found['listed_holes'])}."
+            f"Found: {holes(found['listed_holes'])}.{pip}"
         ]
         if "list" in found
         else []
