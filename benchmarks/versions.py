@@ -1,6 +1,7 @@
 """The package on other versions: all tests on another Python, its own with each requirement at its lower bound.
 
 python -m benchmarks.versions PYTHON...           PYTHON: an interpreter whose environment holds requirements.txt
+python -m benchmarks.versions --again PYTHON...   those of its tests that failed, once they have been mended
 python -m benchmarks.versions --cells PYTHON...   the cells of the notebooks in place of the tests
 python -m benchmarks.versions --bounds            prints what pip is to install for an environment at the lower bounds
 
@@ -58,20 +59,36 @@ def counted(summary: str) -> dict[str, int]:
     return {"passed": of.get("passed", 0), "failed": failed, "skipped": of.get("skipped", 0)}
 
 
-def tested(python: str, *what: str) -> dict[str, int]:
-    """What pytest counts there."""
-    command = "-m", "pytest", "-q", "-n", "1", "-p", "no:cacheprovider"
+def tested(python: str, cache: str, *what: str) -> dict[str, int]:
+    """What pytest counts there. In the folder it keeps which failed."""
+    command = "-m", "pytest", "-q", "-n", "1", "-o", f"cache_dir={ROOT / '_build' / cache}"
     return counted(said(python, *command, *what, fine=(0, 1)).splitlines()[-1])
 
 
-def row(python: str, lowest: dict[str, str], cells: bool) -> dict:
-    """What one interpreter did. lowest: package -> bound, of all that the package always needs."""
+def mended(before: dict[str, int], now: dict[str, int]) -> dict[str, int]:
+    """The counts after those that failed before have run again, all of them and no others."""
+    if sum(now.values()) != before["failed"]:
+        raise SystemExit(f"need the {before['failed']} tests that failed before, but {sum(now.values())} ran.")
+    return {name: before[name] + now[name] for name in ("passed", "skipped")} | {"failed": now["failed"]}
+
+
+def row(python: str, lowest: dict[str, str], cells: bool, again: list[dict]) -> dict:
+    """What one interpreter did.
+
+    lowest: package -> bound, of all that the package always needs. again: the rows known, where only what failed runs.
+    """
     found = json.loads(said(python, "-c", IMPORTS, *lowest).splitlines()[-1])
     at_bounds = all(Version(Version(found["packages"][name]).public) == Version(lowest[name]) for name in lowest)
+    found |= {"at_bounds": at_bounds}
+    cache = f"versions-{found['python']}{'-bounds' if at_bounds else ''}"
+    if cells:
+        books = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "book").glob("*.ipynb"))]
+        return found | {"cells": tested(python, f"{cache}-cells", *CELLS, "-W", "default", *books)}
     tests = OF_PACKAGE if at_bounds else ["--ignore=tests/browser", "tests"]
-    books = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "book").glob("*.ipynb"))]
-    counts = {"cells": tested(python, *CELLS, "-W", "default", *books)} if cells else {"tests": tested(python, *tests)}
-    return found | {"at_bounds": at_bounds} | counts
+    if not again:
+        return found | {"tests": tested(python, cache, *tests)}
+    (before,) = (known["tests"] for known in again if key(known) == key(found))
+    return found | {"tests": mended(before, tested(python, cache, "--lf", "--lfnf=none", *tests))}
 
 
 def bounds(text: str) -> dict[str, str]:
@@ -99,18 +116,23 @@ def noted() -> list[dict]:
     return [found for found in rows if "at_bounds" in found]
 
 
+def key(found: dict) -> tuple:
+    """What tells a row from the others: whether it is at the bounds, and the version of Python."""
+    return found["at_bounds"], *(int(part) for part in found["python"].split("."))
+
+
 def merged(before: list[dict], now: list[dict]) -> list[dict]:
     """A row for each version of Python, and of those at the bounds: the newest findings, in order."""
     rows = {}
     for found in before + now:
-        key = found["at_bounds"], *(int(part) for part in found["python"].split("."))
-        rows[key] = rows.get(key, {}) | found
-    return [rows[key] for key in sorted(rows)]
+        rows[key(found)] = rows.get(key(found), {}) | found
+    return [rows[name] for name in sorted(rows)]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("python", nargs="*")
+    parser.add_argument("--again", action="store_true")
     parser.add_argument("--cells", action="store_true")
     parser.add_argument("--bounds", action="store_true")
     options, clock = parser.parse_args(), Stopwatch(arguments=["PYTHON"])
@@ -121,7 +143,8 @@ def main() -> None:
     if not options.python:
         return print("not measured: name the interpreters of other environments")
     missing = [f"{name}=={number}" for name, number in asked.items() if not is_there(name, number)]
-    now = [row(python, lowest, options.cells) for python in options.python]
+    again = noted() if options.again else []
+    now = [row(python, lowest, options.cells, again) for python in options.python]
     about = {"rows": merged(noted(), now), "bounds": [f"{name}=={number}" for name, number in asked.items()]}
     trust.note("versions", about | {"bounds_missing": missing}, clock)
 

@@ -324,6 +324,14 @@ def test_an_error_of_a_test_counts_as_a_failure():
     assert counted("1 error in 0.12s") == {"passed": 0, "failed": 1, "skipped": 0}
 
 
+def test_what_has_been_mended_passes_and_nothing_else_is_counted():
+    mended, before = script("versions").mended, {"passed": 10, "failed": 3, "skipped": 1}
+    now = {"passed": 1, "failed": 1, "skipped": 1}
+    assert mended(before, now) == {"passed": 11, "failed": 1, "skipped": 2}
+    with pytest.raises(SystemExit, match="need the 3 tests that failed before, but 4 ran"):
+        mended(before, now | {"passed": 2})
+
+
 def test_the_bounds_are_those_of_what_is_always_needed():
     text = 'dependencies = [\n    "torch>=2.6",\n    "numpy>=1.26",\n]\n[optional]\nx = ["onnx>=1.16"]'
     found = script("versions")
