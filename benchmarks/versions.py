@@ -112,13 +112,12 @@ def is_there(name: str, number: str) -> bool:
 def noted() -> list[dict]:
     """The rows that the results file has."""
     path = RESULTS / f"{trust.NAME}.json"
-    rows = json.loads(path.read_text())["results"].get("versions", {}).get("rows", []) if path.is_file() else []
-    return [found for found in rows if "at_bounds" in found]
+    return json.loads(path.read_text())["results"].get("versions", {}).get("rows", []) if path.is_file() else []
 
 
 def key(found: dict) -> tuple:
     """What tells a row from the others: whether it is at the bounds, and the version of Python."""
-    return found["at_bounds"], *(int(part) for part in found["python"].split("."))
+    return found.get("at_bounds", False), *(int(part) for part in found["python"].split("."))
 
 
 def merged(before: list[dict], now: list[dict]) -> list[dict]:

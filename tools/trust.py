@@ -159,17 +159,20 @@ COUNTS = "passed", "failed", "skipped"
 def ran(row: dict) -> list[str]:
     """The cells of the table for what one Python did."""
     cells = f"{row['cells']['passed']:,}" if "cells" in row else "not run"
-    return [row["python"], row["torch"], f"{row['modules']}", *(f"{row['tests'][c]:,}" for c in COUNTS), cells]
+    which = "all" if "tests" in row else "the mathematics"
+    counts = [f"{row['tests'][c]:,}" for c in COUNTS] if "tests" in row else [f"{row['tests_passed']:,}", "0", "–"]
+    return [row["python"], row["torch"], f"{row['modules']}", which, *counts, cells]
 
 
 @section("versions", "Other versions of Python")
 def versions(found: dict) -> list[str]:
-    rows = [row for row in found["rows"] if "tests" in row]
-    whole, lowest = ([row for row in rows if row["at_bounds"] == at_bounds] for at_bounds in (False, True))
+    whole, lowest = (
+        [row for row in found["rows"] if row.get("at_bounds", False) == at_bounds] for at_bounds in (False, True)
+    )
     missing = ", ".join(found["bounds_missing"]) or "none"
     left = [v for v in PYTHONS if not any(row["python"].startswith(f"{v}.") for row in whole)]
     measured = f" Python {' and '.join(left)}: not measured here." if left else ""
-    heads = ["Python", "torch", "modules imported", *(f"tests {count}" for count in COUNTS), "cells of notebooks"]
+    heads = ["Python", "torch", "modules imported", "tests", *COUNTS, "cells of notebooks"]
     at_bounds = [
         f"On Python {row['python']}, with all that the package always needs at its lower bound, {packages(row)}: "
         f"{row['modules']} modules imported; of the tests of the package {row['tests']['passed']:,} passed, "
@@ -178,8 +181,9 @@ def versions(found: dict) -> list[str]:
     ]
     return [
         "All tests run on Python 3.11. On the Pythons below, with the packages that `requirements.txt` pins for them, "
-        "all modules were imported, and all tests were run but those in a browser. Where cells of notebooks are "
-        f"counted, each ran and gave the output that the book shows.{measured} Each published change runs on all four.",
+        "all modules were imported. The tests are all but those in a browser, or the quick ones of the mathematics. "
+        f"Where cells of notebooks are counted, each gave the output that the book shows.{measured} Each published "
+        "change runs on all four.",
         *([table(heads, [ran(row) for row in whole])] if whole else []),
         f"Lower bounds of `pyproject.toml`: {len(found['bounds'])}. Of these the index lacks: {missing}.",
         *(at_bounds or ["The package at its lower bounds: not measured."]),

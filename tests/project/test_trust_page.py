@@ -42,7 +42,7 @@ def test_the_page_tells_what_ran_at_the_lower_bounds():
     row |= {"packages": {"torch": "2.6.0"}, "tests": {"passed": 1000, "failed": 2, "skipped": 1}}
     found = {"rows": [row], "bounds": ["torch==2.6"], "bounds_missing": []}
     above = "\n".join(trust.versions(found))
-    assert "| 3.10.13 | 2.6.0+cpu | 3 | 1,000 | 2 | 1 | not run |" in above
+    assert "| 3.10.13 | 2.6.0+cpu | 3 | all | 1,000 | 2 | 1 | not run |" in above
     assert "Python 3.12 and 3.13: not measured here" in above and "at its lower bounds: not measured" in above
     below = "\n".join(trust.versions(found | {"rows": [row | {"at_bounds": True}]}))
     assert "torch 2.6.0: 3 modules imported" in below and "1,000 passed, 2 failed, 1 were skipped" in below
