@@ -15,6 +15,7 @@ from pathlib import Path
 import colab_versions
 import nbformat
 from jupyter_client.manager import AsyncKernelManager as KernelManager
+from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,12 +49,20 @@ def kernel(python: Path) -> KernelManager:
     return manager
 
 
+def execute(notebook, python: Path, folder: Path) -> None:
+    """Run its cells in that folder; raises CellExecutionError where one fails. No kernel is left behind."""
+    manager = kernel(python)
+    try:
+        NotebookClient(notebook, km=manager, timeout=600, resources={"metadata": {"path": folder}}).execute()
+    finally:
+        run_sync(manager.shutdown_kernel)(now=True)
+
+
 def run(name: str, python: Path) -> None:
     """Execute book/NAME.ipynb there; raises CellExecutionError where a cell fails."""
     notebook = nbformat.read(ROOT / "book" / f"{name}.ipynb", as_version=4)
     notebook.cells.insert(0, nbformat.v4.new_code_cell(SAY))
-    client = NotebookClient(notebook, km=kernel(python), timeout=600, resources={"metadata": {"path": ROOT / "book"}})
-    client.execute(cleanup_kc=True)  # else the kernel would live on
+    execute(notebook, python, ROOT / "book")
     print(f"{name}: runs with {check_output(notebook)}")
 
 

@@ -154,32 +154,81 @@ def coverage(found: dict) -> list[str]:
 
 
 PYTHONS = ("3.10", "3.12", "3.13")  # besides 3.11, on which all tests run
+COUNTS = "passed", "failed", "skipped"
+
+
+def ran(row: dict) -> list[str]:
+    """The cells of the table for what one Python did."""
+    cells = f"{row['cells']['passed']:,}" if "cells" in row else "not run"
+    which = "all" if "tests" in row else "the mathematics"
+    counts = [f"{row['tests'][c]:,}" for c in COUNTS] if "tests" in row else [f"{row['tests_passed']:,}", "0", "–"]
+    return [row["python"], row["torch"], f"{row['modules']}", which, *counts, cells]
 
 
 @section("versions", "Other versions of Python")
 def versions(found: dict) -> list[str]:
-    heads = ["Python", "torch", "modules imported", "tests passed"]
-    rows = [[row["python"], row["torch"], f"{row['modules']}", f"{row['tests_passed']:,}"] for row in found["rows"]]
+    whole, lowest = (
+        [row for row in found["rows"] if row.get("at_bounds", False) == at_bounds] for at_bounds in (False, True)
+    )
     missing = ", ".join(found["bounds_missing"]) or "none"
-    left = [v for v in PYTHONS if not any(row["python"].startswith(f"{v}.") for row in found["rows"])]
+    left = [v for v in PYTHONS if not any(row["python"].startswith(f"{v}.") for row in whole)]
     measured = f" Python {' and '.join(left)}: not measured here." if left else ""
-    return [
-        "All tests run on Python 3.11. On the Pythons below, all modules were imported and the quick tests of the "
-        f"mathematics were run.{measured} Each published change runs on all four.",
-        table(heads, rows),
-        f"Lower bounds of `pyproject.toml`: {len(found['bounds'])}. Of these the index lacks: {missing}. The package "
-        "at its lower bounds: not measured.",
+    heads = ["Python", "torch", "modules imported", "tests", *COUNTS, "cells of notebooks"]
+    at_bounds = [
+        f"On Python {row['python']}, with all that the package always needs at its lower bound, {packages(row)}: "
+        f"{row['modules']} modules imported; of the tests of the package {row['tests']['passed']:,} passed, "
+        f"{row['tests']['failed']:,} failed, {row['tests']['skipped']:,} were skipped."
+        for row in lowest
     ]
+    return [
+        "All tests run on Python 3.11. On the Pythons below, with the packages that `requirements.txt` pins for them, "
+        "all modules were imported. The tests are all but those in a browser, or the quick ones of the mathematics. "
+        f"Where cells of notebooks are counted, each gave the output that the book shows.{measured} Each published "
+        "change runs on all four.",
+        *([table(heads, [ran(row) for row in whole])] if whole else []),
+        f"Lower bounds of `pyproject.toml`: {len(found['bounds'])}. Of these the index lacks: {missing}.",
+        *(at_bounds or ["The package at its lower bounds: not measured."]),
+    ]
+
+
+def packages(row: dict) -> str:
+    return ", ".join(f"{name} {version}" for name, version in row["packages"].items())
+
+
+def holes(known: dict[str, list[str]]) -> str:
+    return "; ".join(f"{package}: {', '.join(names)}" for package, names in known.items()) or "none"
+
+
+def of_pip(found: dict) -> list[str]:
+    return [package for package in found.get("listed_holes", {}) if package.startswith("pip ")]
 
 
 @section("audit", "What others find in it")
 def audit(found: dict) -> list[str]:
+    known = found["known_holes"]
+    asked = (
+        f"Holes known in these packages: {known}. "
+        if isinstance(known, str)
+        else f"PyPI was asked for holes known in the pinned packages, and answered for {found['answered']} of them: "
+        f"{holes(known)}. It had no answer for {', '.join(found['unanswered']) or 'none'}. "
+    )
+    pip = " The pip is the one that Python's `venv` brings." if of_pip(found) else ""
+    listed = (
+        [
+            f"All {found['installed']} packages of the environment were looked up in a list of "
+            f"{found['list_advisories']:,} advisories as well, that of {found['list']}, made on {found['list_made']}. "
+            f"Found: {holes(found['listed_holes'])}.{pip}"
+        ]
+        if "list" in found
+        else []
+    )
     return [
         f"A test looks at every tracked file for {found['kinds_of_secrets']} kinds of keys and passwords. Found: "
         f"{found['secrets']}. `make sbom` writes the pinned packages as a CycloneDX list, of "
         f"{found['components']} entries.",
-        f"Holes known in these packages: {found['known_holes']}. `make audit` asks PyPI for them, and needs the "
-        "Internet. Where the project is published it runs once a week.",
+        asked + "`make audit` asks PyPI for each release, and needs the Internet. Where the project is published it "
+        "runs once a week.",
+        *listed,
     ]
 
 

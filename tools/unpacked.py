@@ -19,7 +19,6 @@ from pathlib import Path
 import colab
 import nbformat
 import offline
-from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 ARCHIVE = offline.ROOT / "_build" / f"{offline.TOP}.zip"
@@ -62,11 +61,8 @@ def install(top: Path) -> Path:
 
 def run(notebook: Path, python: Path) -> str:
     """Execute a notebook where it lies; returns what is wrong, '' for nothing."""
-    found = nbformat.read(notebook, as_version=4)
-    where = {"metadata": {"path": notebook.parent}}
-    client = NotebookClient(found, km=colab.kernel(python), timeout=600, resources=where)
     try:
-        client.execute(cleanup_kc=True)  # else the kernel would live on
+        colab.execute(nbformat.read(notebook, as_version=4), python, notebook.parent)
     except CellExecutionError as error:
         return f"{error.ename}: {error.evalue}"
     return ""

@@ -180,5 +180,5 @@ def test_nbval_finds_the_same_at_the_next_run(ran):
         shutil.copy(ROOT / file, folder)
     options = "-q --nbval --nbval-current-env -p no:cacheprovider -W default --rootdir=. -c /dev/null live.ipynb"
     command = [sys.executable, "-m", "pytest", *options.split()]
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
     assert result.returncode == 0, result.stdout

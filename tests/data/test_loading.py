@@ -357,7 +357,9 @@ def hub(repositories):
             path = self.path.split("?")[0].strip("/")
             for repository, files in repositories.items():
                 if path == f"api/{repository}/revision/main":
-                    return self.answer(json.dumps({"id": repository, "sha": COMMIT, "siblings": []}).encode())
+                    siblings = [{"rfilename": file} for file in files]  # older clients go by them, newer by the tree
+                    told = {"id": repository, "sha": COMMIT, "siblings": siblings}
+                    return self.answer(json.dumps(told).encode())
                 if path == f"api/{repository}/tree/{COMMIT}":
                     tree = [
                         {"type": "file", "path": p, "size": len(raw), "oid": f"{len(p):040}"}

@@ -309,6 +309,52 @@ def test_rows_of_other_chapters_are_kept(tmp_path):
 
 
 def test_what_was_found_of_other_versions_stays():
-    before, now = [{"python": "3.10.13", "modules": 1}, {"python": "3.12.1", "modules": 1}], {"python": "3.9.1"}
-    found = script("versions").merged(before, [{"python": "3.12.1", "modules": 2}, now])
-    assert found == [now, before[0], {"python": "3.12.1", "modules": 2}]
+    def row(python, at_bounds=False, **counts):
+        return {"python": python, "at_bounds": at_bounds, **counts}
+
+    before = [row("3.10.13", tests=1), row("3.10.13", True, tests=2), row("3.12.1", tests=3, cells=4)]
+    assert script("versions").merged(before, [row("3.12.1", tests=5), row("3.9.1", tests=6)]) == [
+        row("3.9.1", tests=6), before[0], row("3.12.1", tests=5, cells=4), before[1],
+    ]  # fmt: skip
+
+
+def test_an_error_of_a_test_counts_as_a_failure():
+    counted = script("versions").counted
+    assert counted("2 failed, 30 passed, 1 skipped, 4 errors in 5.67s") == {"passed": 30, "failed": 6, "skipped": 1}
+    assert counted("1 error in 0.12s") == {"passed": 0, "failed": 1, "skipped": 0}
+
+
+def test_what_has_been_mended_passes_and_nothing_else_is_counted():
+    mended, before = script("versions").mended, {"passed": 10, "failed": 3, "skipped": 1}
+    now = {"passed": 1, "failed": 1, "skipped": 1}
+    assert mended(before, now) == {"passed": 11, "failed": 1, "skipped": 2}
+    with pytest.raises(SystemExit, match="need the 3 tests that failed before, but 4 ran"):
+        mended(before, now | {"passed": 2})
+
+
+def test_the_bounds_are_those_of_what_is_always_needed():
+    text = 'dependencies = [\n    "torch>=2.6",\n    "numpy>=1.26",\n]\n[optional]\nx = ["onnx>=1.16"]'
+    found = script("versions")
+    assert found.bounds(found.always(text)) == {"numpy": "1.26", "torch": "2.6"}
+    assert found.bounds(text) == {"numpy": "1.26", "onnx": "1.16", "torch": "2.6"}
+
+
+@pytest.mark.parametrize("known", [{}, {"info": {"version": "2"}, "vulnerabilities": []}])
+def test_a_release_that_the_index_does_not_answer_for_is_not_free_of_holes(known):
+    found = script("supply")
+    assert found.holes("a", "1", page=lambda address: known if address == "a" else {}) is None
+    assert found.asked({"a": "1"}, holes=lambda name, version: ["X"] if name != "a" else None) == {
+        "known_holes": {}, "answered": 0, "unanswered": ["a 1"],
+    }  # fmt: skip
+
+
+def test_an_index_without_the_control_knows_no_holes():
+    assert script("supply").asked({"a": "1"}, holes=lambda name, version: []) == {"known_holes": "not measured"}
+
+
+def test_holes_are_those_of_the_release():
+    holes = [{"id": "B"}, {"id": "A", "withdrawn": None}, {"id": "C", "withdrawn": "2026-01-01T00:00:00Z"}]
+    told = {"info": {"version": "1"}, "vulnerabilities": holes}
+    assert script("supply").holes("a", "1", page=lambda address: told if address == "a/1" else {}) == ["A", "B"]
+    listed = {"A_b": [{"id": "X", "v": "<2"}, {"id": "Y", "v": ">=1,<1.5"}], "c": [{"id": "Z", "v": ">0"}]}
+    assert script("supply").looked_up(listed, {"a-b": "1.5", "d": "1"}) == {"a-b 1.5": ["X"]}
