@@ -52,9 +52,12 @@ def kernel(python: Path) -> KernelManager:
 def execute(notebook, python: Path, folder: Path) -> None:
     """Run its cells in that folder; raises CellExecutionError where one fails. No kernel is left behind."""
     manager = kernel(python)
+    client = NotebookClient(notebook, km=manager, timeout=600, resources={"metadata": {"path": folder}})
     try:
-        NotebookClient(notebook, km=manager, timeout=600, resources={"metadata": {"path": folder}}).execute()
+        client.execute()
     finally:
+        if client.kc is not None:
+            client.kc.stop_channels()
         run_sync(manager.shutdown_kernel)(now=True)
 
 
