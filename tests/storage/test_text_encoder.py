@@ -192,6 +192,7 @@ def test_without_cross_attention_every_weight_is_in_use(text):
     assert [name for name, weight in net.named_parameters() if weight.grad is None] == []
 
 
+@pytest.mark.filterwarnings("ignore")  # a compiler's own
 def test_a_compiled_network_reads_the_same(text):
     net, x, t = told_by(text), torch.randn(2, 1, 8, 8), torch.tensor([3, 9])
     tokens = encode(["red", "a frog"], text)
