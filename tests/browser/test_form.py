@@ -164,7 +164,6 @@ def test_who_leaves_while_it_draws_keeps_nobody_waiting(form):
     for name, value in {"Pictures": "16", "Steps": "250"}.items():
         field(page, name).fill(value)
     press(page)
-    told(page, re.compile("t = .*, step 21"))
     began = time.monotonic()
     told(page, re.compile("t = .*, step 42"))
     left = time.monotonic()
@@ -174,7 +173,7 @@ def test_who_leaves_while_it_draws_keeps_nobody_waiting(form):
         field(other, name).fill(value)
     press(other)
     told(other, "Finished: 2 steps, seed 0.")
-    assert time.monotonic() - left < (250 - 42) / 21 * (left - began)
+    assert time.monotonic() - left < (250 - 42) / 42 * (left - began) / 2  # half of what the first had before it
     page.log.console_errors.clear()  # that its stream was cut, on a page that is gone
 
 
