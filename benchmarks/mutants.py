@@ -55,10 +55,7 @@ UNKNOWN, ADDED = "not known", "a gap: a test was added since, and it notices"
 REASONS = {  # (file, part of the changed line) -> why no test can, or need, notice
     ("schedule.py", "<= 701 * tau"): "a bound with room: float64 ends at e^709",
     ("schedule.py", "< 700 * tau"): "the same bound",
-    (
-        "schedule.py",
-        "road[0] > road[(1)]",
-    ): "the second time shows as well as the last which way they go",
+    ("schedule.py", "road[0] > road[(1)]"): "the second time shows as well as the last which way they go",
     ("sampler.py", "maxlen=2"): "the last of two kept steps is the last step",
     ("sampler.py", "steps: int = 21"): "a default, which is a choice",
     ("diffusion/noise.py", "MANY = 11**7"): "a limit against absurd sizes",

@@ -23,9 +23,10 @@ from nbclient.exceptions import CellExecutionError
 
 ARCHIVE = offline.ROOT / "_build" / f"{offline.TOP}.zip"
 CUT = ["unshare", "--net", "--map-root-user"]
+HERE = ["ip", "link", "set", "lo", "up"]  # this machine itself: a notebook talks to its kernel by it
 PIP = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action", "ignore", "--no-index"]
 REFUSED = (
-    "Nobody may cut off the network here: `unshare --net --map-root-user true` fails. It takes Linux; Ubuntu allows it "
+    f"Nobody may cut off the network here: `{' '.join(CUT + HERE)}` fails. It takes Linux with `ip`; Ubuntu allows it "
     "until the next start by `sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`."
 )
 
@@ -33,7 +34,7 @@ REFUSED = (
 def cuttable() -> bool:
     """May a command here run in a network of its own?"""
     try:
-        return subprocess.run([*CUT, "true"], capture_output=True).returncode == 0
+        return subprocess.run([*CUT, *HERE], capture_output=True).returncode == 0
     except FileNotFoundError:
         return False
 
@@ -70,7 +71,7 @@ def run(notebook: Path, python: Path) -> str:
 
 def inside(archive: Path, names: list[str]) -> int:
     """Unpack, install and run, where there is no network; exits with 1 where a notebook fails."""
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)  # a notebook talks to its kernel by it
+    subprocess.run(HERE, check=True)
     for name in [name for name in os.environ if name == "PYTHONPATH" or name.startswith(("DDPM_", "HF_", "PIP_"))]:
         del os.environ[name]
     os.environ["PIP_CONFIG_FILE"] = os.devnull
