@@ -48,7 +48,7 @@ def made_by(found: dict) -> str:
 def table(heads: list[str], rows: list[list[str]]) -> str:
     """Markdown; all columns but the first to the right."""
     lines = [heads, ["---", *["--:"] * (len(heads) - 1)], *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |" for cells in lines)
 
 
 PHASES = "before the first step", "within a step", "while saving"
@@ -115,8 +115,10 @@ def wrong_arguments(found: dict) -> list[str]:
 @section("mutants", "Tests that notice")
 def noticed(found: dict) -> list[str]:
     share = found["noticed"] / found["tried"]
-    parts = "where", "code"  # the change, and the line as it then reads
-    rows = [[" in ".join(f"`{row[k]}`" for k in parts if k in row), row["reason"]] for row in found["survivors"]]
+    rows = [
+        [f"`{row['where']}` in `{row['code'].partition('  #')[0]}`", row["reason"]]  # the line as it then reads
+        for row in found["survivors"]
+    ]
     return [
         "Would a test fail if a formula were wrong? One sign, number, comparison or condition of the mathematics is "
         "changed, in the schedules, `diffusion`, the samplers and Muon. Then the tests of that file run, but for "
@@ -159,10 +161,8 @@ COUNTS = "passed", "failed", "skipped"
 
 def ran(row: dict) -> list[str]:
     """The cells of the table for what one Python did."""
-    cells = f"{row['cells']['passed']:,}" if "cells" in row else "not run"
-    which = "all" if "tests" in row else "the mathematics"
-    counts = [f"{row['tests'][c]:,}" for c in COUNTS] if "tests" in row else [f"{row['tests_passed']:,}", "0", "–"]
-    return [row["python"], row["torch"], f"{row['modules']}", which, *counts, cells]
+    tests = [f"{row['tests'][count]:,}" for count in COUNTS] if "tests" in row else ["not run", "–", "–"]
+    return [row["python"], *tests, f"{row['cells']['passed']:,}" if "cells" in row else "not run"]
 
 
 @section("versions", "Other versions of Python")
@@ -173,7 +173,7 @@ def versions(found: dict) -> list[str]:
     missing = ", ".join(found["bounds_missing"]) or "none"
     left = [v for v in PYTHONS if not any(row["python"].startswith(f"{v}.") for row in whole)]
     measured = f" Python {' and '.join(left)}: not measured here." if left else ""
-    heads = ["Python", "torch", "modules imported", "tests", *COUNTS, "cells of notebooks"]
+    heads = ["Python", *COUNTS, "cells"]
     at_bounds = [
         f"On Python {row['python']}, with all that the package always needs at its lower bound, {packages(row)}: "
         f"{row['modules']} modules imported; of the tests of the package {row['tests']['passed']:,} passed, "
@@ -182,9 +182,8 @@ def versions(found: dict) -> list[str]:
     ]
     return [
         "All tests run on Python 3.11. On the Pythons below, with the packages that `requirements.txt` pins for them, "
-        "all modules were imported. The tests are all but those in a browser, or the quick ones of the mathematics. "
-        f"Where cells of notebooks are counted, each gave the output that the book shows.{measured} Each published "
-        "change runs on all four.",
+        "all modules were imported, and all tests but those in a browser were run. Cells are those of the notebooks; "
+        f"each that is counted gave the output that the book shows.{measured} Each published change runs on all four.",
         *([table(heads, [ran(row) for row in whole])] if whole else []),
         f"Lower bounds of `pyproject.toml`: {len(found['bounds'])}. Of these the index lacks: {missing}.",
         *(at_bounds or ["The package at its lower bounds: not measured."]),
