@@ -19,7 +19,6 @@ import sys
 from pathlib import Path
 
 import yaml
-from chapter_checks import address_in
 
 ROOT = Path(__file__).resolve().parent.parent
 FIELDS = ("name", "source", "function", "test", "chapter")
@@ -311,7 +310,7 @@ def read_python(folder, root=ROOT):
 
 def read_repository(root=ROOT):
     """The repository's address, which stands once, in _config.yml."""
-    return address_in((root / "_config.yml").read_text())
+    return yaml.safe_load((root / "_config.yml").read_text())["repository"]["url"]
 
 
 def main(root=ROOT):
